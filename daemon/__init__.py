@@ -1,0 +1,1 @@
+"""rosterd: one roster of people, true on every platform."""

@@ -1,0 +1,59 @@
+"""Every error says what happens next.
+
+RosterdError
+├── SkipRecord     set this record aside, carry on with the rest
+├── RetryLater     leave this connection alone for a while, then try again
+│   └── AnswerLost     ... and what we asked for may have been done: look before asking again
+├── NeedsPerson    leave this connection alone until somebody fixes it
+├── StopSync       end the run: going on could do harm
+├── BadConfig      nothing was started: the configuration is wrong (exit 78)
+└── Busy           another instance holds the database (exit 75)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class RosterdError(Exception):
+    """Something rosterd has an answer to. `hint` tells the person who meets it what to do."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class SkipRecord(RosterdError):
+    """One record cannot be used: unmappable, or refused by the platform. The rest go on."""
+
+
+class RetryLater(RosterdError):
+    """The platform is busy or unreachable; `after` is how many seconds it asked us to wait."""
+
+    def __init__(self, message: str, *, after: float | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.after = after
+
+
+class AnswerLost(RetryLater):
+    """The connection broke after a write was sent: it may or may not have been done."""
+
+
+class NeedsPerson(RosterdError):
+    """Key refused, account unpaid, a table gone: no amount of retrying will help."""
+
+
+class StopSync(RosterdError):
+    """The run as a whole looks wrong; nothing more is written."""
+
+
+class BadConfig(RosterdError):
+    """The configuration or a mapping is wrong. `problems` are whole lines: file:line:column: text."""
+
+    def __init__(self, problems: Sequence[str], *, hint: str = "") -> None:
+        super().__init__("\n".join(problems), hint=hint)
+        self.problems = list(problems)
+
+
+class Busy(RosterdError):
+    """Another instance is running on the same database."""

@@ -1,0 +1,236 @@
+"""The contract between the sync and a platform, beginning with its words.
+
+RECORD      what a platform stores about one person at one connection, as a dict on the *wire*: the
+            platform's own field names, ids of groups already turned into names. Key absent: the platform
+            said nothing. Key present with None: the platform says it is blank.
+EXTERNAL ID the platform's own id of a record, as a string.
+VERSION     an opaque string that changes when the record does, or None where the platform has none.
+CURSOR      a JSON-able dict that says where the feed goes on. Only its connector understands it. It is kept
+            in the same transaction as the page that carried it, so a killed run goes on from the last page.
+FACTS       a JSON-able dict of what was found out about an account (names of tables, ids of groups). A cache:
+            losing it costs calls, never correctness.
+SWEEP       one complete reading of everything the connection holds. It may take many runs.
+PUSH        one write owed to one record (or to a record yet to be created).
+OUTCOME     what became of a push: Stored, Exists, Lost, Gone or Refused.
+
+A connector raises `RetryLater`, `AnswerLost` or `NeedsPerson` for what concerns the whole connection; what
+concerns one record comes back as an outcome. It never decides who is who, and cannot lift an opt-out: no type
+below can express one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+Wire = dict[str, Any]
+Cursor = dict[str, Any]
+Facts = dict[str, Any]
+Channel = Literal["sms", "email"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """When and how one wire field got its value, where the feed tells. `at`: seconds since 1970, UTC."""
+
+    at: float
+    how: str  # the platform's own word for the origin: "csv", "keyword", "api", "deac", ...
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as read. `at`: when the platform says it last changed (seconds since 1970), if it does."""
+
+    external_id: str
+    wire: Wire
+    version: str | None = None
+    at: float | None = None
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)  # keyed by top-level wire key
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records, and the cursor that is true once they are kept.
+
+    `sweep_done` is set on the last page of a sweep (which may be empty of records).
+    `broken` are rows that carried no usable id or were not objects: (what it was, why).
+    """
+
+    records: Sequence[Record]
+    cursor: Cursor
+    sweep_done: bool = False
+    broken: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a new record. `wire` holds only what we know; `subscribed` lists the channels with a recorded
+    opt-in: every other channel is created explicitly *un*subscribed where the platform can say so."""
+
+    ref: int
+    wire: Wire
+    phone: str | None
+    email: str | None
+    add_tags: tuple[str, ...] = ()
+    subscribed: frozenset[Channel] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change an existing record: only the keys in `wire` (None blanks), only these tags.
+
+    `version` is what the push was planned against: with compare-and-swap the platform must refuse otherwise.
+    `wire` never carries a consent field.
+    """
+
+    ref: int
+    external_id: str
+    version: str | None
+    wire: Wire
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """Write the "no" of a person to one record. There is no opposite."""
+
+    ref: int
+    external_id: str
+    channel: Channel
+
+
+Push = Create | Update | OptOut
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Done. `record` is what the platform says it stored; None when it does not say (then the next reading
+    of the record is the receipt). `external_id` is the id, new for a Create."""
+
+    ref: int
+    external_id: str
+    record: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """Nothing was created: the exact look-up found these records. They are to be taken in instead."""
+
+    ref: int
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The record moved since `version`: nothing was written. `record` is how it is now, if at hand."""
+
+    ref: int
+    record: Record | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The record no longer exists."""
+
+    ref: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The platform will not take this push, and would not if asked again. `reason` carries no personal data."""
+
+    ref: int
+    reason: str
+
+
+Outcome = Stored | Exists | Lost | Gone | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a platform can and cannot do. Planning never owes a platform what it cannot take."""
+
+    read: frozenset[str]  # top-level wire keys that can be read ("custom" stands for custom.*)
+    update: frozenset[str]  # ... that an Update may carry
+    create: frozenset[str]  # ... that a Create may carry (empty: cannot create)
+    required: frozenset[str] = frozenset()  # canonical identifiers without which nothing can be created: "phone"
+    unique: frozenset[str] = frozenset()  # canonical identifiers that two records cannot share: "phone"
+    consent_read: frozenset[Channel] = frozenset()
+    consent_write: frozenset[Channel] = frozenset()  # channels whose "no" it can take
+    dead: frozenset[str] = frozenset()  # Evidence.how words for "the carrier says this number is dead": no wish
+    add_tags: bool = False
+    remove_tags: bool = False
+    batch: int = 1  # pushes per call, at best
+    fetch: int = 1  # records per call of fetch()
+    compare_and_swap: bool = False
+    deletes_visible: bool = False
+    feed: str = ""  # kind of feed in a few words, for people
+    lengths: Mapping[str, int] = field(default_factory=dict)  # longest value, characters, by wire key
+
+
+class Connector(ABC):
+    """One account on a platform. Not thread-safe: one thread a connection."""
+
+    platform: ClassVar[str]
+    capabilities: Capabilities
+    facts: Facts  # read at start, may grow; the sync keeps it with each page
+    account: str  # names the account on the platform, to notice two connections on the same one
+
+    @abstractmethod
+    def sweep(self, cursor: Cursor) -> Iterator[Page]:
+        """Read everything, from the start or from where `cursor` says a sweep was broken off.
+
+        Each page's cursor also remembers where the feed stood *before* the sweep began, so that
+        `changes` afterwards misses nothing that moved meanwhile.
+        """
+
+    @abstractmethod
+    def changes(self, cursor: Cursor) -> Iterator[Page]:
+        """Read what changed since `cursor` (which a finished sweep made). Ends when there is no more now.
+
+        Reads an overlap again, because rows commit late; what was seen before is harmless.
+        """
+
+    @property
+    @abstractmethod
+    def feed_is_sweep(self) -> bool:
+        """Whether `changes` reads everything anyway (then it is not run straight after a sweep)."""
+
+    @abstractmethod
+    def fetch(self, external_ids: Sequence[str]) -> Iterator[Record]:
+        """Read these records as they are now. One that no longer exists is left out."""
+
+    @abstractmethod
+    def push(self, pushes: Sequence[Push]) -> Iterator[Outcome]:
+        """Send, in order, in as few calls as the platform allows; exactly one outcome for each `ref`.
+
+        Outcomes come as they are known: if an exception ends the iteration, those not yet yielded were
+        not sent or are unknown. A Create is preceded by an exact look-up of its phone and email.
+        """
+
+    @abstractmethod
+    def probe(self) -> Iterator[tuple[str, bool, str]]:
+        """Try the account, reading only: (what was tried, whether it is well, in words). For `check`."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    @property
+    @abstractmethod
+    def calls(self) -> int:
+        """How many HTTP requests were made so far."""
+
+
+def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Cut into lists of at most `size`."""
+    batch: list[Any] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

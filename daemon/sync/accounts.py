@@ -1,0 +1,103 @@
+"""The connections as the database knows them: kept in step with the configuration, paused, and due."""
+
+from __future__ import annotations
+
+import random
+
+import structlog
+
+from daemon.errors import NeedsPerson, RosterdError
+from daemon.sync.books import Books
+from daemon.sync.roster import Roster, Side
+from state.model import Account, Noted
+from state.store import Tx
+
+log = structlog.get_logger("rosterd.sync")
+
+LONGEST_PAUSE = 3600.0
+"""Seconds. A connection that keeps failing is tried again at least this often."""
+
+
+def prepare(tx: Tx, roster: Roster, run: int | None) -> dict[str, Account]:
+    """Add new connections, and notice mappings that changed: those are read again, and planned again."""
+    known = tx.connections.all()
+    for name, side in roster.sides.items():
+        if name not in known:
+            known[name] = Account(
+                name, side.platform, side.account, mapping=dict(side.mapping.digest), plan_after=0
+            )
+            tx.connections.add(known[name])
+        else:
+            _same_account(known[name], side)
+            _mapping_changed(tx, known[name], side, roster.clock(), run)
+    if not all(known[name].primed for name in roster.sides):
+        # New people met meanwhile are not planned for anybody yet: everybody is walked once all have been read.
+        for name in roster.sides:
+            known[name].plan_after = 0
+            tx.connections.put(name, plan_after=0)
+    return known
+
+
+def _same_account(account: Account, side: Side) -> None:
+    if account.account and side.account and account.account != side.account:
+        raise NeedsPerson(
+            f"connection {side.name} was {account.account} and is now {side.account}",
+            hint="records of one account are not those of another: give the new account a connection of its own",
+        )
+
+
+def _mapping_changed(tx: Tx, account: Account, side: Side, now: float, run: int | None) -> None:
+    before, after = account.mapping, dict(side.mapping.digest)
+    changed = sorted(n for n in {*before, *after} if before.get(n) != after.get(n))
+    if not changed:
+        return
+    account.mapping = after
+    account.remap = sorted({*account.remap, *changed})
+    account.plan_after = 0
+    if account.primed and account.sweep == account.swept:
+        account.swept_at = 0.0  # a full sweep is due at once
+    values = {"mapping": after, "remap": account.remap, "plan_after": 0, "swept_at": account.swept_at}
+    tx.connections.put(account.name, **values)
+    tx.journal.add([Noted("mapping_changed", {"fields": changed}, connection=account.name, at=now, run=run)])
+    log.info("mapping.changed", connection=account.name, fields=changed)
+
+
+def resting(account: Account, now: float, *, insist: bool) -> str | None:
+    """Why this connection is left alone now; None if it is not. `insist`: a person named it on the command line."""
+    if account.paused_until is None or account.paused_until <= now:
+        return None
+    if insist and account.paused_why and account.paused_why.startswith("a person is needed"):
+        return None
+    return f"{account.paused_why}; tried again in {account.paused_until - now:.0f} s"
+
+
+def sweep_due(account: Account, side: Side, now: float) -> bool:
+    return not account.primed or account.swept_at is None or now - account.swept_at >= side.full_every
+
+
+def close_turn(tx: Tx, account: Account, problem: RosterdError | None, now: float, books: Books) -> None:
+    """Remember how a connection's part in a run ended. A failure is said once, and its end once."""
+    if problem is None:
+        if account.failures:
+            log.info("connection.recovered", connection=account.name, failures=account.failures)
+        tx.connections.put(account.name, failures=0, paused_until=None, paused_why=None, ok_at=now)
+        return
+    person = isinstance(problem, NeedsPerson)
+    why = f"a person is needed: {problem}" if person else str(problem)
+    until = now + _pause(account.failures, problem)
+    say = log.error if person else log.warning
+    if account.failures == 0 or account.paused_why != why:
+        say("connection.failed", connection=account.name, error=str(problem), hint=problem.hint)
+    books.paused = why
+    values = {"failures": account.failures + 1, "paused_until": until, "paused_why": why}
+    tx.connections.put(account.name, **values)
+
+
+def _pause(failures: int, problem: RosterdError) -> float:
+    asked: float | None = getattr(problem, "after", None)
+    if asked is not None:
+        return asked
+    if isinstance(problem, NeedsPerson):
+        return LONGEST_PAUSE
+    # After a first failure the next run may try at once; then less and less often.
+    return 0.0 if failures == 0 else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, 15.0 * 2**failures)

@@ -1,0 +1,317 @@
+"""Delivery: what one connection is owed, sent in batches, and what the platform answered, recorded.
+
+    outbox  ->  (read again, where the platform cannot compare and swap)  ->  render  ->  push  ->  receipt  ->  record
+
+Nothing is sent before the intention is on disk; every push may be repeated: an update is guarded by the version it
+was planned against, a create by an exact look-up, an opt-out is the same twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from daemon.errors import RosterdError
+from daemon.platforms.base import (
+    Connector,
+    Create,
+    Exists,
+    Gone,
+    Lost,
+    OptOut,
+    Outcome,
+    Record,
+    Refused,
+    Stored,
+    Update,
+)
+from daemon.sync import consent, optouts, plan, vanish
+from daemon.sync.heard import hear
+from daemon.sync.intake import Pass, prepare, take_in, take_one
+from daemon.sync.merge import value_of
+from daemon.sync.people import People
+from daemon.sync.render import Letter, render
+from daemon.sync.roster import Roster, Side
+from mappings.contact import SETS
+from state.model import CREATE_LANE, UPDATE_LANE, Hold, Link, Owed
+from state.store import Tx
+
+BATCH = 200
+ROUNDS = 4
+"""A push that lost a race is planned again at once; after so many it waits for the next run."""
+FRESH = 120.0
+"""How old, in seconds, a complete reading may be to count as the reading before a bulk write."""
+BULK = 25
+"""From this many updates on, a platform without compare-and-swap is written from a fresh complete reading."""
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One connection's delivery in one run."""
+
+    roster: Roster
+    reading: Pass
+    connector: Connector
+    stop: threading.Event
+    read_at: float | None = (
+        None  # when a complete reading of the connection began in this run, if there was one
+    )
+    refreshed: set[str] = field(default_factory=set)
+    again: bool = False
+
+    @property
+    def side(self) -> Side:
+        return self.reading.side
+
+
+def deliver(delivery: Delivery) -> None:
+    """Send what is owed. What concerns the whole connection (busy, unpaid, key refused) is raised, after everything
+    that was answered has been recorded."""
+    for _ in range(ROUNDS):
+        delivery.again = False
+        after = (-1, 0)
+        while not delivery.stop.is_set() and (last := _send_batch(delivery, after)):
+            after = last
+        if not delivery.again:
+            return
+
+
+def _send_batch(delivery: Delivery, after: tuple[int, int]) -> tuple[int, int] | None:
+    store, side = delivery.roster.store, delivery.side
+    with store.transaction() as tx:
+        rows = tx.outbox.due(side.name, delivery.roster.clock(), BATCH, after=after)
+    if not rows:
+        return None
+    # One lane at a time: an opt-out changes the record's version, which an edit sent after it must carry.
+    rows = [row for row in rows if row.lane == rows[0].lane]
+    last = (rows[-1].lane, rows[-1].id or 0)
+    _read_before_write(delivery, rows)
+    with store.transaction() as tx:
+        rows = [row for row in tx.outbox.get([row.id for row in rows if row.id]) if row.state == "open"]
+        rows.sort(key=lambda row: (row.lane, row.id or 0))
+        people = _people(tx, delivery, rows)
+        people.pushes.update({row.key: row for row in rows})
+        letters = render(people, side, rows)
+        people.flush()
+    outcomes, problem = _push(delivery, letters)
+    if outcomes:
+        with store.transaction() as tx:
+            _record(tx, delivery, letters, outcomes)
+    if problem is not None:
+        raise problem
+    return last
+
+
+def _people(tx: Tx, delivery: Delivery, rows: Sequence[Owed]) -> People:
+    people = People(tx, delivery.roster, now=delivery.roster.clock(), run=delivery.reading.run)
+    people.load_records(delivery.side.name, {row.external_id for row in rows if row.external_id})
+    people.load_contacts({row.contact_id for row in rows if row.contact_id is not None})
+    keys = {i for c in list(people.contacts) for i in people.identifiers_of(c)}
+    people.load_owners(keys)
+    return people
+
+
+def _read_before_write(delivery: Delivery, rows: Sequence[Owed]) -> None:
+    """Where the platform cannot compare and swap, read the records again: an edit made since must not be overrun."""
+    if delivery.side.capabilities.compare_and_swap:
+        return
+    wanted = [
+        r.external_id for r in rows if r.lane == UPDATE_LANE and r.external_id not in delivery.refreshed
+    ]
+    ids = [each for each in wanted if each is not None]
+    delivery.refreshed.update(ids)
+    read_at = delivery.read_at
+    fresh = read_at is not None and delivery.roster.clock() - read_at <= FRESH
+    if ids and not (fresh and len(ids) >= BULK):
+        _take_in(delivery, list(delivery.connector.fetch(ids)))
+
+
+def _take_in(delivery: Delivery, records: Sequence[Record], *, invited: bool = False) -> None:
+    heard = hear(delivery.side, records, delivery.reading.window, invited=invited)
+    with delivery.roster.store.transaction() as tx:
+        take_in(tx, delivery.roster, delivery.reading, heard, counted=False)
+
+
+def _push(delivery: Delivery, letters: Sequence[Letter]) -> tuple[list[Outcome], RosterdError | None]:
+    outcomes: list[Outcome] = []
+    if not letters:
+        return outcomes, None
+    try:
+        for outcome in delivery.connector.push([letter.push for letter in letters]):
+            outcomes.append(outcome)  # noqa: PERF402 - what came before an exception must be kept
+    except RosterdError as problem:
+        return outcomes, problem
+    return outcomes, None
+
+
+# what the platform answered
+
+
+def _record(tx: Tx, delivery: Delivery, letters: Sequence[Letter], outcomes: Sequence[Outcome]) -> None:
+    people = _people(tx, delivery, [letters[outcome.ref].owed for outcome in outcomes])
+    records = [o.record for o in outcomes if isinstance(o, Stored | Lost) and o.record is not None]
+    records += [record for o in outcomes if isinstance(o, Exists) for record in o.records]
+    prepare(people, delivery.side, hear(delivery.side, records, delivery.reading.window))
+    for outcome in outcomes:
+        letter = letters[outcome.ref]
+        current = people.push(letter.owed.key)
+        if current is not None:
+            letter.owed = current
+        _record_one(people, delivery, letter, outcome)
+    optouts.reach_strays(people)
+    people.flush()
+
+
+def _record_one(people: People, delivery: Delivery, letter: Letter, outcome: Outcome) -> None:
+    match outcome, letter.push:
+        case Stored(), OptOut():
+            _told_no(people, delivery, letter, outcome)
+        case Stored(), Update():
+            _updated(people, delivery, letter, outcome)
+        case Stored(), Create():
+            _created(people, delivery, letter, outcome)
+        case Exists(), _:
+            _exists(people, delivery, letter, outcome)
+        case Lost(), _:
+            _lost(people, delivery, letter, outcome)
+        case Gone(), _:
+            _gone(people, letter)
+        case Refused(), _:
+            _refused(people, delivery, letter, outcome)
+
+
+def _hear_one(
+    people: People, delivery: Delivery, record: Record, *, receipt: bool, invited: bool = False
+) -> None:
+    window = delivery.reading.window
+    for heard in hear(delivery.side, [record], window, receipt=receipt, invited=invited):
+        take_one(people, delivery.reading, heard)
+
+
+def _told_no(people: People, delivery: Delivery, letter: Letter, outcome: Stored) -> None:
+    channel = letter.channel
+    assert channel is not None
+    link = people.records[delivery.side.name, outcome.external_id]
+    if consent.report(link, channel) != consent.NO and channel not in link.told:
+        link.told = sorted({*link.told, channel})
+    link.seen[consent.field(channel)] = consent.NO
+    people.save(link)
+    letter.owed.owed.pop(channel, None)
+    people.owe(letter.owed) if letter.owed.owed else people.forget(letter.owed.key)
+    people.note("told_no", {"channel": channel}, contact=link.contact_id, link=link)
+    delivery.reading.books.opted_out += 1
+    if outcome.record is not None:
+        _hear_one(people, delivery, outcome.record, receipt=False)
+
+
+def _updated(people: People, delivery: Delivery, letter: Letter, outcome: Stored) -> None:
+    link = people.records[delivery.side.name, outcome.external_id]
+    people.note("told", dict(letter.sent), contact=link.contact_id, link=link)
+    delivery.reading.books.updated += 1
+    _no_longer_owed(people, letter, link)
+    link.sent = dict(letter.sent)
+    if outcome.record is not None:
+        _hear_one(people, delivery, outcome.record, receipt=True)
+    else:
+        link.digest = ""  # the next reading is the receipt
+        people.save(link)
+
+
+def _no_longer_owed(people: People, letter: Letter, link: Link) -> None:
+    """What was sent is not owed any more, unless the contact has moved on meanwhile."""
+    row = people.push(letter.owed.key)
+    if row is None or link.contact_id is None:
+        return
+    fields = people.contacts[link.contact_id].fields
+    row.owed = {
+        name: what
+        for name, what in row.owed.items()
+        if name not in letter.sent or (name != "tags" and value_of(fields, name) != letter.sent[name])
+    }
+    people.owe(row) if row.owed else people.forget(row.key)
+
+
+def _created(people: People, delivery: Delivery, letter: Letter, outcome: Stored) -> None:
+    push, side = letter.push, delivery.side
+    assert isinstance(push, Create)
+    assert letter.owed.contact_id is not None
+    contact = people.contacts[letter.owed.contact_id]
+    told: list[str] = [
+        c for c in consent.CHANNELS if c in side.capabilities.consent_read and c not in push.subscribed
+    ]
+    link = Link(side.name, outcome.external_id, "linked", contact.id, sent=dict(letter.sent), told=told)
+    link.sweep = delivery.reading.sweep
+    link.seen = {f"consent.{channel}": consent.NO for channel in told}
+    people.attach(link, contact)
+    people.note("created", dict(letter.sent), contact=contact.id, link=link)
+    people.forget(letter.owed.key)
+    delivery.reading.books.created += 1
+    if outcome.record is not None:
+        _hear_one(people, delivery, outcome.record, receipt=True)
+    since = [n for n in side.updatable - set(SETS) if value_of(contact.fields, n) != letter.sent.get(n)]
+    plan.owe(people, contact, link, since, {})
+
+
+def _exists(people: People, delivery: Delivery, letter: Letter, outcome: Exists) -> None:
+    """The exact look-up found records: they are taken in, whatever their scope; then the person is known there."""
+    for record in outcome.records:
+        _hear_one(people, delivery, record, receipt=False, invited=True)
+    contact_id = letter.owed.contact_id
+    assert contact_id is not None
+    if (
+        people.linked_at(contact_id, delivery.side.name)
+        or people.contacts[contact_id].merged_into is not None
+    ):
+        people.forget(letter.owed.key)
+        delivery.again = True
+        return
+    letter.owed.state, letter.owed.reason = (
+        "dead",
+        "a record there has this phone or email; see rosterd holds",
+    )
+    people.owe(letter.owed)
+    detail = {
+        "why": "not created: a record there has this phone or email, but may be somebody else",
+        "contacts": [contact_id],
+        "records": [record.external_id for record in outcome.records],
+    }
+    key = f"shared:{delivery.side.name}:{contact_id}"
+    people.hold(Hold(key, "shared_identifier", detail, delivery.side.name, None, contact_id))
+    people.note("refused", {"reason": letter.owed.reason}, contact=contact_id, connection=delivery.side.name)
+
+
+def _lost(people: People, delivery: Delivery, letter: Letter, outcome: Lost) -> None:
+    """The record moved since we planned: read again, merge again, plan again."""
+    link = people.records.get((delivery.side.name, letter.owed.external_id or ""))
+    people.note("race_lost", {}, contact=letter.owed.contact_id, link=link)
+    if outcome.record is not None:
+        _hear_one(people, delivery, outcome.record, receipt=False)
+    row = people.push(letter.owed.key)
+    if row is not None:
+        row.attempts += 1
+        people.owe(row)
+        delivery.again = True
+
+
+def _gone(people: People, letter: Letter) -> None:
+    row = letter.owed
+    link = people.records.get((row.connection, row.external_id or ""))
+    if link is not None:
+        vanish.let_go(people, link)
+    people.forget(row.key)
+
+
+def _refused(people: People, delivery: Delivery, letter: Letter, outcome: Refused) -> None:
+    """A dead letter: kept with its reason, tried again by command or when the contact changes."""
+    row = letter.owed
+    row.state, row.reason, row.attempts = "dead", outcome.reason, row.attempts + 1
+    people.owe(row)
+    link = people.records.get((row.connection, row.external_id or ""))
+    if link is not None and row.lane != CREATE_LANE:
+        link.sent = None
+        people.save(link)
+    people.note(
+        "refused", {"reason": outcome.reason}, contact=row.contact_id, link=link, connection=row.connection
+    )
+    delivery.reading.books.refused += 1

@@ -1,0 +1,51 @@
+"""The fuse: a mass change waits for a person. It looks at the whole plan before the first write of a run.
+
+Counted per connection and kind: create, update, blank (a value would be emptied), rekey (a phone or email would
+change), vanish; merges are counted while they happen. Opt-outs pass.
+"""
+
+from __future__ import annotations
+
+from daemon.sync.roster import LimitLike, Roster
+from state.model import Hold
+from state.store import Tx
+
+KINDS = ("create", "update", "blank", "rekey")
+
+
+def limit_of(limit: LimitLike, holding: int) -> float:
+    """How many may pass: the larger of the absolute number and the share of what the connection holds."""
+    return max(limit.rows, holding * limit.percent / 100)
+
+
+def key(connection: str, kind: str) -> str:
+    return f"fuse:{connection}:{kind}"
+
+
+def check(tx: Tx, roster: Roster) -> list[tuple[str, str, int]]:
+    """Set aside what is too much; let the rest pass for good. Returns (connection, kind, count) of what tripped."""
+    tripped = []
+    for (connection, kind), count in sorted(tx.outbox.unapproved().items()):
+        if connection not in roster.sides:
+            continue
+        holding = tx.links.holding(connection)
+        already = tx.holds.with_key(key(connection, kind)) is not None
+        if already or _too_many(roster, kind, count, holding):
+            trip(tx, connection, kind, count, holding, at=roster.clock())
+            tx.outbox.hold(connection, kind)
+            tripped.append((connection, kind, count))
+        else:
+            # Passed once, passed for good: a run that is killed half-way must not trip over its own rest.
+            tx.outbox.approve(connection, kind)
+    return tripped
+
+
+def _too_many(roster: Roster, kind: str, count: int, holding: int) -> bool:
+    if kind == "create" and holding == 0:
+        return False  # a first backfill into an empty platform is what was asked for
+    return count > limit_of(roster.rules.fuse[kind], holding)
+
+
+def trip(tx: Tx, connection: str, kind: str, count: int, holding: int, *, at: float) -> None:
+    detail = {"kind": kind, "count": count, "holds": holding}
+    tx.holds.open(Hold(key(connection, kind), "fuse", detail, connection, opened_at=at))

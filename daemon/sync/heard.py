@@ -1,0 +1,93 @@
+"""What a record says, in our words: read once from the wire, then handed through the rooms."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from daemon.platforms.base import Evidence, Record
+from daemon.sync.roster import Side
+from mappings.contact import View
+
+
+@dataclass(slots=True)
+class Heard:
+    """One reading of one record. `window`: the span of time in which its edits must have happened."""
+
+    external_id: str
+    view: View
+    problems: tuple[str, ...]  # "field: what is wrong", without the value
+    version: str | None
+    at: float | None
+    digest: str
+    window: tuple[float, float]
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)  # by canonical field
+    receipt: bool = False  # the platform's answer to our own write
+    invited: bool = False  # found by our own look-up: its scope is not asked
+
+    def when(self, name: str, first: bool) -> tuple[float, str]:
+        """When this field got its value, as far as the feed tells, and how.
+
+        Clamped to the window: a clock that runs ahead must not win for ever. On first contact an unknown time is
+        0: we do not know, so anything dated is newer. Later it is the time of reading: it moved since the last one.
+        """
+        earliest, latest = self.window
+        evidence = self.evidence.get(name)
+        if evidence is not None:
+            at, how = evidence.at, evidence.how
+        elif self.at is not None:
+            at, how = self.at, "record"
+        else:
+            at, how = (0.0 if first else latest), "read"
+        return min(at, latest) if first else max(earliest, min(at, latest)), how
+
+
+def hear(
+    side: Side,
+    records: Iterable[Record],
+    window: tuple[float, float],
+    *,
+    receipt: bool = False,
+    invited: bool = False,
+) -> list[Heard]:
+    """Read records through the connection's mapping."""
+    mark = fingerprint(side)
+    heard = []
+    for record in records:
+        reading = side.mapping.read(record.wire)
+        problems = tuple(f"{problem.field}: {problem.text}" for problem in reading.problems)
+        heard.append(
+            Heard(
+                external_id=record.external_id,
+                view=reading.view,
+                problems=problems,
+                version=record.version,
+                at=record.at,
+                digest=mark + _digest(reading.view, problems),
+                window=window,
+                evidence=_evidence(side, record),
+                receipt=receipt,
+                invited=invited,
+            )
+        )
+    return heard
+
+
+def _evidence(side: Side, record: Record) -> dict[str, Evidence]:
+    return {
+        name: evidence for key, evidence in record.evidence.items() for name in side.mapping.canonical(key)
+    }
+
+
+def _digest(view: View, problems: tuple[str, ...]) -> str:
+    body = orjson.dumps([view, problems], option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(body, digest_size=12).hexdigest()
+
+
+def fingerprint(side: Side) -> str:
+    """Changes when the mapping does; the first characters of every digest, so that a changed mapping rereads."""
+    body = orjson.dumps(dict(side.mapping.digest), option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(body, digest_size=4).hexdigest() + ":"

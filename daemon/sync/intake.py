@@ -1,0 +1,363 @@
+"""Taking in what was read: each record becomes changed, unchanged, out of scope, held or failed; nothing else.
+
+page  ->  map (heard.py)  ->  resolve  ->  merge  ->  plan  ->  keep, in one transaction
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from daemon.sync import consent, optouts, plan
+from daemon.sync.books import Books
+from daemon.sync.heard import Heard, fingerprint
+from daemon.sync.merge import Merged, Source, claims, merge, tidied, value_of
+from daemon.sync.people import People
+from daemon.sync.resolve import (
+    WHY,
+    Ambiguous,
+    Asked,
+    Decision,
+    Identifier,
+    Join,
+    Known,
+    New,
+    identifiers,
+    joinable,
+    resolve,
+)
+from daemon.sync.roster import Roster, Side
+from daemon.sync.union import join
+from mappings.contact import SETS, Value
+from state.model import Contact, Hold, Link
+from state.store import Tx
+
+
+@dataclass(slots=True)
+class Pass:
+    """One reading of one connection: what must be remembered from page to page."""
+
+    side: Side
+    run: int | None
+    books: Books
+    sweep: int = 0  # the number records are marked with
+    primed: bool = False  # every connection has been read whole: new people may be planned
+    remap: frozenset[str] = frozenset()  # fields whose mapping changed since the last sweep
+    lifted: int = 0  # how many "no" this connection has lifted in this run
+    merges: int = 0
+    holding: int = 0  # how many records the connection holds
+    window: tuple[float, float] = (0.0, float("inf"))  # when its edits must have happened
+    mark: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mark = fingerprint(self.side)
+
+
+def take_in(tx: Tx, roster: Roster, reading: Pass, heard: list[Heard], *, counted: bool = True) -> None:
+    """Take in some records within one transaction. `counted=False`: our own receipts and look-ups, no news read."""
+    people = People(tx, roster, now=roster.clock(), run=reading.run)
+    heard = list({each.external_id: each for each in heard}.values()) if not counted else heard
+    prepare(people, reading.side, heard)
+    quiet: list[str] = []
+    for each in heard:
+        outcome, reason = take_one(people, reading, each)
+        if counted:
+            reading.books.count(outcome, reason)
+        if outcome == "unchanged":
+            quiet.append(each.external_id)
+    optouts.reach_strays(people)
+    people.flush()
+    if counted and reading.sweep:
+        tx.links.mark(reading.side.name, [each.external_id for each in heard], reading.sweep)
+
+
+def prepare(people: People, side: Side, heard: Iterable[Heard]) -> None:
+    """Load whatever these records may need, in a handful of statements."""
+    heard = list(heard)
+    people.load_records(side.name, {each.external_id for each in heard})
+    wanted: set[Identifier] = set()
+    known: set[int] = set()
+    for each in heard:
+        link = people.records.get((side.name, each.external_id))
+        if link is not None and link.contact_id is not None:
+            if link.digest == each.digest and link.sent is None and not each.receipt:
+                continue
+            known.add(link.contact_id)
+        wanted |= identifiers(each.view)
+    people.load_owners(wanted)
+    people.load_contacts(known)
+    optouts.load(people, side, heard)
+
+
+def take_one(people: People, reading: Pass, heard: Heard) -> tuple[str, str | None]:
+    """One record: (outcome, why it failed or is held)."""
+    link = people.records.get((reading.side.name, heard.external_id))
+    if link is not None and (known := _old_news(people, link, heard)):
+        return known
+    optouts.guard(people, reading, link, heard)
+    if heard.problems:
+        return _fail(people, reading, link, heard)
+    if link is None or link.contact_id is None:
+        return _newcomer(people, reading, link, heard)
+    contact = people.contacts[link.contact_id]
+    if link.state == "vanished":
+        link.state = "linked"
+        people.note("returned", {}, contact=contact.id, link=link)
+    return _known(people, reading, link, contact, heard)
+
+
+def _old_news(people: People, link: Link, heard: Heard) -> tuple[str, str | None] | None:
+    """The record says just what it said last time. A held one is asked about again: others may have moved."""
+    if (
+        link.digest != heard.digest
+        or link.sent is not None
+        or heard.receipt
+        or link.state in ("held", "vanished")
+    ):
+        return None
+    if link.state == "linked" and link.reason is not None and link.reason in WHY:
+        return None
+    if link.version != heard.version:
+        link.version = heard.version
+        people.save(link)
+    if link.state == "out_of_scope":
+        return "out_of_scope", None
+    return ("unchanged", None) if link.reason is None else ("failed", link.reason)
+
+
+def _fail(people: People, reading: Pass, link: Link | None, heard: Heard) -> tuple[str, str]:
+    """Set the record aside with the reason. What it says of consent counts all the same."""
+    reason = "; ".join(heard.problems)
+    if link is None or link.contact_id is None:
+        link = link or Link(reading.side.name, heard.external_id, "failed", sweep=reading.sweep)
+        link.state = "failed"
+        link.seen = {**link.seen, **heard.view}
+        _keep(people, link, heard, reason)
+        optouts.heard_from_stray(people, link, identifiers(heard.view))
+    else:
+        link.seen = {**link.seen, **optouts.consent_of(heard.view)}
+        _keep(people, link, heard, reason)
+        optouts.recompute(people, people.contacts[link.contact_id], because=heard, link=link)
+    people.note("failed", {"reason": reason}, contact=link.contact_id, link=link)
+    return "failed", heard.problems[0]
+
+
+def _keep(people: People, link: Link, heard: Heard, reason: str | None) -> None:
+    link.version, link.digest, link.reason = heard.version, heard.digest, reason
+    people.save(link)
+
+
+# somebody we have no link to
+
+
+def _newcomer(people: People, reading: Pass, link: Link | None, heard: Heard) -> tuple[str, str | None]:
+    side = reading.side
+    before = link.state if link is not None else None
+    link = link or Link(side.name, heard.external_id, "new", sweep=reading.sweep)
+    link.seen = dict(heard.view)
+    if not heard.invited and not side.mapping.in_scope(heard.view):
+        return _out_of_scope(people, link, heard)
+    decision = _who(people, reading, link, heard)
+    if isinstance(decision, New) and not side.reads:
+        return _out_of_scope(people, link, heard)  # an `out` connection brings nobody in
+    if isinstance(decision, Ambiguous):
+        return _hold(people, link, heard, decision)
+    if isinstance(decision, New):
+        contact = people.new_contact()
+    elif isinstance(decision, Join):
+        contact = join(people, decision.keep, decision.drop, because=link)
+        reading.merges += 1
+        reading.books.merged += 1
+    else:
+        contact = people.contacts[decision.contact]
+    link.seen = {}
+    people.attach(link, contact)
+    people.note("linked", {"new": isinstance(decision, New)}, contact=contact.id, link=link)
+    if before == "held":
+        people.tx.holds.close(_hold_key(link), {"resolved": "by itself"}, at=people.now)
+    _absorb(people, reading, link, contact, heard, new=True)
+    return "changed", None
+
+
+def _who(people: People, reading: Pass, link: Link, heard: Heard) -> Decision:
+    owners = people.owners_of(identifiers(heard.view))
+    verdicts = people.verdicts.get(link.key, {})
+    concerned = {owner for found in owners.values() for owner in found} | set(verdicts)
+    people.load_contacts(concerned)
+    candidates = {c: people.candidate(c) for c in concerned if people.contacts[c].merged_into is None}
+    owners = {i: frozenset(o for o in found if o in candidates) for i, found in owners.items()}
+    decision = resolve(Asked(heard.view, link.connection, owners, verdicts), candidates)
+    if isinstance(decision, Join) and _too_many(people.roster, reading):
+        return Ambiguous("too_many_merges", (decision.keep, decision.drop))
+    return decision
+
+
+def _too_many(roster: Roster, reading: Pass) -> bool:
+    limit = roster.rules.fuse["merge"]
+    return reading.merges >= max(limit.rows, reading.holding * limit.percent / 100)
+
+
+def _out_of_scope(people: People, link: Link, heard: Heard) -> tuple[str, None]:
+    link.state = "out_of_scope"
+    _keep(people, link, heard, None)
+    optouts.heard_from_stray(people, link, identifiers(heard.view))
+    return "out_of_scope", None
+
+
+def _hold_key(link: Link) -> str:
+    return f"record:{link.connection}:{link.external_id}"
+
+
+def _hold(people: People, link: Link, heard: Heard, decision: Ambiguous) -> tuple[str, str]:
+    """Set the record aside until a person says who it is; its "no" passes all the same."""
+    if link.contact_id is None:
+        link.state = "held"
+        _keep(people, link, heard, decision.why)
+        optouts.heard_from_stray(people, link, identifiers(heard.view))
+    else:
+        link.seen = {**link.seen, **optouts.consent_of(heard.view)}
+        _keep(people, link, heard, decision.why)
+        optouts.recompute(people, people.contacts[link.contact_id], because=heard, link=link)
+    detail = {"why": decision.why, "contacts": list(decision.contacts), "view": heard.view, "at": heard.at}
+    people.hold(Hold(_hold_key(link), "match", detail, link.connection, link.external_id, link.contact_id))
+    return "held", decision.why
+
+
+# somebody we know
+
+
+def _known(
+    people: People, reading: Pass, link: Link, contact: Contact, heard: Heard
+) -> tuple[str, str | None]:
+    clash = _identity_clash(people, reading, link, contact, heard)
+    if isinstance(clash, Ambiguous):
+        return _hold(people, link, heard, clash)
+    if isinstance(clash, Join):
+        contact = join(people, clash.keep, clash.drop, because=link)
+        reading.merges += 1
+        reading.books.merged += 1
+    if link.reason in WHY:
+        people.tx.holds.close(_hold_key(link), {"resolved": "by itself"}, at=people.now)
+    link.reason = None
+    moved = _absorb(people, reading, link, contact, heard, new=False)
+    return ("changed" if moved else "unchanged"), None
+
+
+def _identity_clash(
+    people: People, reading: Pass, link: Link, contact: Contact, heard: Heard
+) -> Ambiguous | Join | None:
+    """A record we know took on a phone or email that somebody else has: the two may be one person, or not."""
+    gained = identifiers(heard.view) - identifiers(link.seen) - people.identifiers_of(contact.id)
+    if not gained:
+        return None
+    verdicts = people.verdicts.get(link.key, {})
+    others = {o for found in people.owners_of(gained).values() for o in found} - {contact.id}
+    others = {o for o in others if verdicts.get(o) != "different" and people.contacts[o].merged_into is None}
+    if not others:
+        return None
+    if len(others) > 1:
+        return Ambiguous("several", tuple(sorted(others)))
+    other = others.pop()
+    keep, drop = sorted((contact.id, other))
+    same = verdicts.get(other) == "same"
+    if not same and not joinable(people.candidate(contact.id), people.candidate(other)):
+        return Ambiguous("two_people", (keep, drop))
+    if not same and _too_many(people.roster, reading):
+        return Ambiguous("too_many_merges", (keep, drop))
+    return Join(keep, drop)
+
+
+def _absorb(people: People, reading: Pass, link: Link, contact: Contact, heard: Heard, *, new: bool) -> bool:
+    """Merge what this side changed into the contact, and plan what that means for all sides. True if it said
+    anything that we did not know it to say."""
+    side = reading.side
+    if reading.remap and not link.digest.startswith(reading.mark):
+        link.seen = {n: v for n, v in link.seen.items() if n not in reading.remap}
+    received = _receipts(people, link, heard)
+    seen = {**link.seen, **received}
+    source = Source(side.name, side.priority, side.policy)
+    said = list(claims(seen, heard.view, heard.when))
+    result = merge(contact.fields, iter(said), seen, source, people.roster.priorities)
+    old = {name: contact.get(name) for name in result.moved}
+    for name, entry in result.moved.items():
+        people.set_field(contact, name, entry)
+    first_sets: dict[str, tuple[list[str], list[str]]] = {
+        c.field: (_list(contact.get(c.field)), []) for c in said if c.first and c.field in SETS
+    }
+    link.seen, link.sent = {**seen, **heard.view}, None
+    link.sweep = max(link.sweep, reading.sweep)
+    _keep(people, link, heard, None)
+    _note_merge(people, link, contact, result, old)
+    if new:
+        people.index(contact.id)
+        plan.owe(
+            people, contact, link, [n for n, e in contact.fields.items() if e.value is not None], first_sets
+        )
+        if contact.get("given_name") or contact.get("family_name"):
+            plan.owe(people, contact, link, ["full_name"], {})
+    elif result.moved.keys() & {"phone", "email"}:
+        people.index(contact.id)
+    plan.moved(people, contact, result.moved, result.tags, by=link)
+    plan.owe(people, contact, link, result.lost, first_sets)
+    plan.settle(people, contact, link)
+    if result.moved:
+        plan.revive(people, contact)
+    _after(people, reading, link, contact, heard, new)
+    return new or bool(said) or bool(received and not heard.receipt)
+
+
+def _after(people: People, reading: Pass, link: Link, contact: Contact, heard: Heard, new: bool) -> None:
+    optouts.recompute(people, contact, because=heard, link=link)
+    if new:
+        people.forget((link.connection, f"c:{contact.id}", 2))
+    if reading.primed:
+        for side in people.roster.sides.values():
+            plan.create(people, contact, side)
+
+
+def _list(value: object) -> list[str]:
+    return list(value) if isinstance(value, list) else []
+
+
+def _receipts(people: People, link: Link, heard: Heard) -> dict[str, Value]:
+    """What of the fields we had sent this reading confirms: as the platform stored them, tidied or not."""
+    confirmed: dict[str, Value] = {}
+    for name, sent in (link.sent or {}).items():
+        got = heard.view.get(name, ...)
+        if got is ...:
+            if sent is None or sent == []:
+                confirmed[name] = sent
+        elif got == sent or tidied(sent, got):
+            confirmed[name] = got
+        elif got == link.seen.get(name):
+            _not_stored(people, link, name, heard)
+        elif heard.receipt:
+            confirmed[name] = got
+    return confirmed
+
+
+def _not_stored(people: People, link: Link, name: str, heard: Heard) -> None:
+    """We sent it, and that side still says what it said before."""
+    push = people.push((link.connection, f"r:{link.external_id}", 1))
+    if push is not None and name in push.owed and not heard.receipt:
+        return  # the write did not arrive; it is still owed
+    detail = {"field": name, "sent": (link.sent or {}).get(name), "says": heard.view.get(name)}
+    key = f"not_stored:{link.connection}:{link.external_id}:{name}"
+    people.hold(Hold(key, "not_stored", detail, link.connection, link.external_id, link.contact_id))
+    people.note("not_stored", {"field": name}, contact=link.contact_id, link=link)
+
+
+def _note_merge(people: People, link: Link, contact: Contact, result: Merged, old: dict[str, Value]) -> None:
+    real = {n: e for n, e in result.moved.items() if n not in result.flipping}
+    if real:
+        detail = {n: [old[n], e.value, e.at, e.how] for n, e in real.items()}
+        people.note("took", detail, contact=contact.id, link=link)
+    if result.lost:
+        kept = {n: [said, value_of(contact.fields, n)] for n, said in result.lost.items()}
+        people.note("overruled", kept, contact=contact.id, link=link)
+    for name, claim in result.flipping.items():
+        sides = [contact.fields[name].by, link.connection]
+        flip = {"field": name, "values": [contact.get(name), claim.value], "sides": sides}
+        key = f"flip:{contact.id}:{name}"
+        people.hold(Hold(key, "flip", flip, link.connection, link.external_id, contact.id))
+        people.note("flipping", flip, contact=contact.id, link=link)

@@ -1,0 +1,234 @@
+"""Field by field, whose word counts. Pure: no clock, no network, no database.
+
+Only what a side *changed* counts: its view now is compared with `seen`, what it last said, never with the contact.
+
+    in `seen`?  moved?  the contact    ->  what happens
+    yes         no      any                nothing: old news
+    any         any     says the same      agreement: nothing moves
+    no          -       is blank           taken: first contact fills blanks
+    no          blank   has a value        lost: first contact never blanks out; the side is owed the value
+    no          value   differs            the policy decides
+    yes         yes     differs            the policy decides; a blank is a value like another here
+
+The policy: `latest` (default; a side's later word replaces its own earlier one), `priority`, `fill`, `never`.
+A side that moved and lost is owed the winning value. Sets (tags) are merged three-way, never replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mappings.contact import SETS, Fields, Value, join_name, split_name
+from state.model import Entry
+
+FLIPS = 3
+"""How often a value may come back from the other side before the field is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One side says this field has this value. `first`: it never spoke of the field before."""
+
+    field: str
+    value: Value
+    at: float
+    how: str
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who claims: the connection, its priority (higher wins ties), and its policy per field."""
+
+    name: str
+    priority: int
+    policy: Callable[[str], str]
+
+
+@dataclass(slots=True)
+class Merged:
+    """What became of one side's claims."""
+
+    moved: dict[str, Entry] = field(default_factory=dict)  # the contact's new entries
+    lost: dict[str, Value] = field(default_factory=dict)  # field: what that side said in vain
+    tags: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)  # set field: (added, removed)
+    flipping: dict[str, Claim] = field(default_factory=dict)  # to be held
+
+
+def claims(seen: Fields, now: Fields, when: Callable[[str, bool], tuple[float, str]]) -> Iterator[Claim]:
+    """What this side says that it did not say before. `when(field, first)` gives time and evidence."""
+    for name, value in now.items():
+        if name.startswith("consent."):
+            continue  # consent is not merged but only ever lowered: see consent.py
+        first = name not in seen
+        if first or seen[name] != value:
+            at, how = when(name, first)
+            yield Claim(name, value, at, how, first)
+
+
+def merge(
+    contact: Mapping[str, Entry],
+    said: Iterator[Claim],
+    seen: Fields,
+    source: Source,
+    priorities: Mapping[str, int],
+) -> Merged:
+    """Settle the claims of one side against the contact."""
+    result = Merged()
+    for claim in said:
+        if claim.field in SETS:
+            _merge_set(contact, claim, seen, source, result)
+        elif claim.field == "full_name":
+            _merge_full_name(contact, claim, source, priorities, result)
+        else:
+            _settle(contact, claim, source, priorities, result)
+    return result
+
+
+def _settle(
+    contact: Mapping[str, Entry],
+    claim: Claim,
+    source: Source,
+    priorities: Mapping[str, int],
+    result: Merged,
+) -> None:
+    entry = contact.get(claim.field)
+    if entry is None and claim.value is None:
+        return
+    if entry is not None and entry.value == claim.value:
+        return
+    if entry is not None and entry.flips >= FLIPS:
+        return  # held: nobody's word counts until a person decides
+    if not _wins(entry, claim, source, priorities):
+        result.lost[claim.field] = claim.value
+        return
+    flips = _flips(entry, claim, source)
+    if entry is not None and flips >= FLIPS:
+        result.flipping[claim.field] = claim
+        result.moved[claim.field] = entry._replace(flips=flips)
+        return
+    was = None if entry is None else entry.value
+    result.moved[claim.field] = Entry(claim.value, claim.at, source.name, claim.how, was, flips)
+
+
+def _wins(entry: Entry | None, claim: Claim, source: Source, priorities: Mapping[str, int]) -> bool:
+    policy = source.policy(claim.field)
+    if policy == "never":
+        return False
+    if entry is None or (entry.value is None and (claim.first or policy == "fill")):
+        return True  # first contact fills blanks ...
+    if policy == "fill" or (claim.first and claim.value is None):
+        return False  # ... and never blanks out
+    theirs = priorities.get(entry.by, 0)
+    if policy == "priority":
+        return source.priority >= theirs
+    if entry.by == source.name and not claim.first:
+        return True
+    return (claim.at, source.priority, source.name) >= (entry.at, theirs, entry.by)
+
+
+def _flips(entry: Entry | None, claim: Claim, source: Source) -> int:
+    """How often in a row this field went back to what it was, by the other side's hand."""
+    if entry is None or entry.by == source.name or claim.first:
+        return 0 if entry is None or claim.first else entry.flips
+    return entry.flips + 1 if claim.value == entry.was else 0
+
+
+def _merge_set(
+    contact: Mapping[str, Entry], claim: Claim, seen: Fields, source: Source, result: Merged
+) -> None:
+    if source.policy(claim.field) == "never":
+        return
+    entry = contact.get(claim.field)
+    current = _as_set(entry.value if entry else None)
+    before, now = _as_set(seen.get(claim.field)), _as_set(claim.value)
+    added, removed = (now - before) - current, (before - now) & current
+    if not added and not removed:
+        return
+    value: Value = sorted((current | added) - removed)
+    result.moved[claim.field] = Entry(value, claim.at, source.name, claim.how)
+    result.tags[claim.field] = (sorted(added), sorted(removed))
+
+
+def _merge_full_name(
+    contact: Mapping[str, Entry],
+    claim: Claim,
+    source: Source,
+    priorities: Mapping[str, int],
+    result: Merged,
+) -> None:
+    """A side with one name field: its word is split only when the joined name really moved."""
+    given, family = _text(contact, "given_name"), _text(contact, "family_name")
+    said = claim.value if isinstance(claim.value, str) else None
+    if said == join_name(given, family) or (said is None and claim.first):
+        if said is None and join_name(given, family):
+            result.lost["full_name"] = None
+        return
+    parts = split_name(said, given, family) if said else (None, None)
+    for name, value in zip(("given_name", "family_name"), parts, strict=True):
+        if value is None and claim.first:
+            continue  # "Ann" does not say that Ann has no family name
+        _settle(contact, Claim(name, value, claim.at, claim.how, claim.first), source, priorities, result)
+    after = [
+        result.moved[n].value if n in result.moved else _text(contact, n)
+        for n in ("given_name", "family_name")
+    ]
+    if join_name(*(v if isinstance(v, str) else None for v in after)) != said:
+        result.lost["full_name"] = said
+        result.lost.pop("given_name", None)
+        result.lost.pop("family_name", None)
+
+
+def _text(contact: Mapping[str, Entry], name: str) -> str | None:
+    entry = contact.get(name)
+    return entry.value if entry is not None and isinstance(entry.value, str) else None
+
+
+def _as_set(value: Value) -> set[str]:
+    return set(value) if isinstance(value, list) else set()
+
+
+def value_of(contact: Mapping[str, Entry], name: str) -> Value:
+    """The contact's value of a field, `full_name` included, which is derived."""
+    if name == "full_name":
+        return join_name(_text(contact, "given_name"), _text(contact, "family_name"))
+    entry = contact.get(name)
+    return None if entry is None else entry.value
+
+
+def view_of(contact: Mapping[str, Entry]) -> dict[str, Value]:
+    """The contact as a view, `full_name` included."""
+    view = {name: entry.value for name, entry in contact.items()}
+    view["full_name"] = value_of(contact, "full_name")
+    return view
+
+
+def tidied(sent: Value, got: Value) -> bool:
+    """Whether `got` may be what a platform made of `sent`: other case, spacing, accents, or cut short."""
+    from mappings.contact import fold
+
+    if sent == got:
+        return True
+    if not isinstance(sent, str) or not isinstance(got, str):
+        return (
+            isinstance(sent, list)
+            and isinstance(got, list)
+            and {fold(t) for t in sent} == {fold(t) for t in got}
+        )
+    short, long = fold(got), fold(sent)
+    return short == long or (len(short) >= 8 and long.startswith(short))
+
+
+def combine(ours: Mapping[str, Entry], theirs: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The fields of two contacts that turned out to be one person: the later word, blanks filled, sets joined."""
+    fields = dict(ours)
+    for name, entry in theirs.items():
+        mine = fields.get(name)
+        if mine is None or (mine.value is None and entry.value is not None):
+            fields[name] = entry
+        elif name in SETS:
+            fields[name] = mine._replace(value=sorted(_as_set(mine.value) | _as_set(entry.value)))
+        elif entry.value is not None and entry.at > mine.at:
+            fields[name] = entry
+    return fields

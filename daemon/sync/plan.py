@@ -1,0 +1,176 @@
+"""What is owed to whom. Planned from what *moved*, never from what differs: a platform that tidies what it is given
+differs for ever, and would be written to for ever.
+
+A connection that knows the person is owed the fields that moved; one that does not, the whole contact, if the person
+is in scope there and the platform can create. What a platform cannot take is never owed to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from daemon.sync import consent
+from daemon.sync.merge import value_of, view_of
+from daemon.sync.people import People
+from daemon.sync.roster import Side
+from mappings.contact import SETS
+from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE, Contact, Link, Owed
+
+_WORSE = {"update": 0, "rekey": 1, "blank": 2}
+KEYS = frozenset({"phone", "email"})
+"""Fields whose change re-keys a person on the platforms."""
+
+Moved = Mapping[str, tuple[list[str], list[str]]]
+"""What moved in a set field: (added, removed)."""
+
+
+def moved(people: People, contact: Contact, fields: Iterable[str], sets: Moved, *, by: Link | None) -> None:
+    """These fields of a contact moved: tell every side that knows the person and can take them."""
+    names = set(fields) - set(SETS)
+    if names & {"given_name", "family_name"}:
+        names.add("full_name")
+    for link in people.links(contact.id):
+        owe(people, contact, link, names, sets if by is None or link.key != by.key else {})
+
+
+def owe(people: People, contact: Contact, link: Link, names: Iterable[str], sets: Moved) -> None:
+    """Owe one side the contact's values of these fields, as far as it can take them and does not have them."""
+    side = people.side_of(link)
+    if side is None or not side.writes or link.state != "linked":
+        return
+    owed: dict[str, Any] = {
+        name: None
+        for name in names
+        if name in side.updatable and value_of(contact.fields, name) != link.seen.get(name)
+    }
+    for name, (added, removed) in sets.items():
+        owed.update(_owed_set(side, link, name, added, removed))
+    if owed:
+        _add(people, contact, link, owed)
+
+
+def _owed_set(side: Side, link: Link, name: str, added: list[str], removed: list[str]) -> dict[str, Any]:
+    if name != "tags":
+        return {name: None} if name in side.updatable else {}
+    has = link.seen.get("tags")
+    present = set(has) if isinstance(has, list) else set()
+    add = [t for t in added if side.capabilities.add_tags and side.mapping.tag_owned(t) and t not in present]
+    remove = [t for t in removed if side.capabilities.remove_tags and t in present]
+    return {"tags": {"add": add, "remove": remove}} if add or remove else {}
+
+
+def _add(people: People, contact: Contact, link: Link, owed: dict[str, Any]) -> None:
+    """Coalesce: one open push for each record; it is rendered when delivered, so it is never stale."""
+    push = people.push((link.connection, f"r:{link.external_id}", UPDATE_LANE))
+    if push is None:
+        push = Owed(link.connection, UPDATE_LANE, contact.id, link.external_id, "update", {})
+    tags = _join_tags(push.owed.get("tags"), owed.get("tags"))
+    push.owed = {**push.owed, **owed, **({"tags": tags} if tags else {})}
+    push.kind = kind_of(contact, link, push.owed)
+    if push.state == "dead":  # it changed: worth another try
+        push.state, push.attempts, push.reason, push.due_at = "open", 0, None, 0.0
+    people.owe(push)
+
+
+def _join_tags(before: dict[str, list[str]] | None, now: dict[str, list[str]] | None) -> dict[str, list[str]]:
+    if before is None or now is None:
+        return now or before or {}
+    add = (set(before["add"]) - set(now["remove"])) | set(now["add"])
+    remove = (set(before["remove"]) - set(now["add"])) | set(now["remove"])
+    return {"add": sorted(add), "remove": sorted(remove)}
+
+
+def kind_of(contact: Contact, link: Link, owed: Iterable[str]) -> str:
+    """What the fuse counts this push as: the gravest thing it does."""
+    kinds = ["update"]
+    for name in owed:
+        before, after = link.seen.get(name), value_of(contact.fields, name)
+        if name not in SETS and before is not None and after is None:
+            kinds.append("blank")
+        elif name in KEYS and before is not None and before != after:
+            kinds.append("rekey")
+    return max(kinds, key=_WORSE.__getitem__)
+
+
+def settle(people: People, contact: Contact, link: Link) -> None:
+    """Drop from an open push what that side has by now."""
+    push = people.push((link.connection, f"r:{link.external_id}", UPDATE_LANE))
+    if push is None:
+        return
+    left = {
+        n: x for n, x in push.owed.items() if n == "tags" or value_of(contact.fields, n) != link.seen.get(n)
+    }
+    if tags := left.pop("tags", None):
+        has = link.seen.get("tags")
+        present = set(has) if isinstance(has, list) else set()
+        add, remove = (
+            [t for t in tags["add"] if t not in present],
+            [t for t in tags["remove"] if t in present],
+        )
+        if add or remove:
+            left["tags"] = {"add": add, "remove": remove}
+    if not left:
+        people.forget(push.key)
+    elif left != push.owed:
+        push.owed, push.kind = left, kind_of(contact, link, left)
+        people.owe(push)
+
+
+# new people
+
+
+def wanted_at(people: People, contact: Contact, side: Side) -> bool:
+    """Whether this connection should have this person, who has no record there."""
+    if not side.creates or contact.merged_into is not None or people.linked_at(contact.id, side.name):
+        return False
+    if not people.links(contact.id):
+        return False  # nobody says any more that this person exists
+    if not any(value_of(contact.fields, key) for key in KEYS):
+        return False  # nobody could look whether the person is there already
+    if not all(value_of(contact.fields, key) for key in side.capabilities.required):
+        return False
+    return side.mapping.in_scope(view_of(contact.fields))
+
+
+def create(people: People, contact: Contact, side: Side) -> bool:
+    """Owe this connection the whole contact, if it should have the person."""
+    target = Owed(side.name, CREATE_LANE, contact.id, None, "create", {})
+    if not wanted_at(people, contact, side) or people.push(target.key) is not None:
+        return False
+    people.owe(target)
+    return True
+
+
+def revive(people: People, contact: Contact) -> None:
+    """A create that was refused is worth another try once the contact changed."""
+    for side in people.roster.sides.values():
+        push = people.push((side.name, f"c:{contact.id}", CREATE_LANE))
+        if push is not None and push.state == "dead":
+            push.state, push.attempts, push.reason, push.due_at = "open", 0, None, 0.0
+            people.owe(push)
+
+
+# consent
+
+
+def tell_no(people: People, contact: Contact | None, link: Link, channel: consent.Channel) -> None:
+    """Owe one record the "no" of a channel, ahead of everything else."""
+    side = people.side_of(link)
+    if side is None or not side.takes_no(channel) or link.state == "vanished":
+        return
+    key = (link.connection, f"r:{link.external_id}", CONSENT_LANE)
+    push = people.push(key)
+    if consent.says_no(link, channel):
+        if push is not None and channel in push.owed:
+            push.owed.pop(channel)
+            people.owe(push) if push.owed else people.forget(key)
+        return
+    if push is None:
+        who = contact.id if contact is not None else None
+        push = Owed(link.connection, CONSENT_LANE, who, link.external_id, "consent", {})
+    elif channel in push.owed and push.state == "open":
+        return
+    push.owed[channel] = None
+    push.state, push.attempts, push.reason, push.due_at = "open", 0, None, 0.0
+    people.owe(push)

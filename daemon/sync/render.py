@@ -1,0 +1,174 @@
+"""From what is owed to what is sent: rendered at the last moment from the contact as it is, so never stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from daemon.platforms.base import Create, OptOut, Push, Update
+from daemon.sync import consent, plan
+from daemon.sync.consent import CHANNELS
+from daemon.sync.merge import value_of
+from daemon.sync.people import People
+from daemon.sync.roster import Side
+from mappings.contact import SETS, Value
+from state.model import CONSENT_LANE, CREATE_LANE, Contact, Hold, Link, Owed
+
+
+@dataclass(slots=True)
+class Letter:
+    """One push on its way: what it answers (`owed`), what it says (`push`), in canonical words (`sent`)."""
+
+    owed: Owed
+    push: Push
+    sent: dict[str, Value] = field(default_factory=dict)
+    channel: consent.Channel | None = None
+
+
+def render(people: People, side: Side, rows: Iterable[Owed]) -> list[Letter]:
+    """Letters for these rows of the outbox, `ref` being their place in the list. Rows that owe nothing any more are
+    forgotten; what cannot be written is set aside with the reason. What is about to be sent is noted on the link."""
+    letters: list[Letter] = []
+    for row in rows:
+        if row.lane == CONSENT_LANE:
+            letters += _opt_outs(people, row, len(letters))
+        elif row.lane == CREATE_LANE:
+            letters += _create(people, side, row, len(letters))
+        else:
+            letters += _update(people, side, row, len(letters))
+    return letters
+
+
+def _link(people: People, row: Owed) -> Link | None:
+    assert row.external_id is not None
+    link = people.records.get((row.connection, row.external_id))
+    return None if link is None or link.state == "vanished" else link
+
+
+def _opt_outs(people: People, row: Owed, ref: int) -> list[Letter]:
+    link = _link(people, row)
+    channels = [c for c in CHANNELS if c in row.owed and link is not None and not consent.says_no(link, c)]
+    if link is None or not channels:
+        people.forget(row.key)
+        return []
+    return [
+        Letter(row, OptOut(ref + place, link.external_id, channel), channel=channel)
+        for place, channel in enumerate(channels)
+    ]
+
+
+def _update(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
+    link = _link(people, row)
+    if link is None or link.contact_id is None or link.state != "linked":
+        people.forget(row.key)
+        return []
+    contact = people.contacts[link.contact_id]
+    plan.settle(people, contact, link)
+    if people.push(row.key) is None:
+        return []
+    wire, sent = _written(people, side, contact, link, row)
+    tags = row.owed.get("tags") or {"add": [], "remove": []}
+    if tags["add"] or tags["remove"]:
+        sent["tags"] = _tags_after(link, tags)
+    if not sent:
+        return []
+    link.sent = {**(link.sent or {}), **sent}
+    people.save(link)
+    out = side.mapping.tag_out
+    add, remove = (tuple(out(tag) for tag in tags[key]) for key in ("add", "remove"))
+    return [Letter(row, Update(ref, link.external_id, link.version, wire, add, remove), sent)]
+
+
+def _tags_after(link: Link, tags: dict[str, list[str]]) -> list[str]:
+    has = link.seen.get("tags")
+    return sorted(((set(has) if isinstance(has, list) else set()) | set(tags["add"])) - set(tags["remove"]))
+
+
+def _written(
+    people: People, side: Side, contact: Contact, link: Link, row: Owed
+) -> tuple[dict[str, Any], dict[str, Value]]:
+    """The fields of an update that can be written; those that cannot are held, visibly, and no longer owed."""
+    names = [name for name in row.owed if name != "tags" and name in side.updatable]
+    fields = {name: value_of(contact.fields, name) for name in names}
+    writing = side.mapping.write(fields)
+    bad = {problem.field: problem.text for problem in writing.problems}
+    if bad:
+        _cannot_write(people, link, contact, bad)
+        fields = {name: value for name, value in fields.items() if name not in bad}
+        row.owed = {name: what for name, what in row.owed.items() if name not in bad}
+        people.owe(row) if row.owed else people.forget(row.key)
+        writing = side.mapping.write(fields)
+    return writing.wire, fields
+
+
+def _cannot_write(people: People, link: Link, contact: Contact, bad: dict[str, str]) -> None:
+    for name, why in bad.items():
+        key = f"unwritable:{link.connection}:{link.external_id}:{name}"
+        detail = {"field": name, "why": why}
+        people.hold(Hold(key, "unwritable", detail, link.connection, link.external_id, contact.id))
+        people.note("unwritable", detail, contact=contact.id, link=link)
+
+
+def _create(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
+    assert row.contact_id is not None
+    contact = people.contacts[row.contact_id]
+    if not plan.wanted_at(people, contact, side):
+        people.forget(row.key)
+        return []
+    if other := _already_there(people, side, contact):
+        _shared(people, side, row, contact, other)
+        return []
+    names = [n for n in side.creatable if n not in SETS and value_of(contact.fields, n) is not None]
+    fields = {name: value_of(contact.fields, name) for name in sorted(names)}
+    writing = side.mapping.write(fields)
+    bad = {problem.field: problem.text for problem in writing.problems}
+    if bad:
+        row.state, row.reason = "dead", "; ".join(f"{n}: {why}" for n, why in bad.items())
+        people.owe(row)
+        people.note("refused", {"reason": row.reason}, contact=contact.id, connection=side.name)
+        return []
+    tags = _tags_for(side, contact)
+    phone, email = (value_of(contact.fields, key) for key in ("phone", "email"))
+    push = Create(
+        ref,
+        writing.wire,
+        phone if isinstance(phone, str) else None,
+        email if isinstance(email, str) else None,
+        tuple(side.mapping.tag_out(tag) for tag in tags),
+        subscribed_to(contact),
+    )
+    return [Letter(row, push, {**fields, **({"tags": tags} if tags else {})})]
+
+
+def subscribed_to(contact: Contact) -> frozenset[consent.Channel]:
+    """Channels with a recorded opt-in. Nothing else may be created as subscribed."""
+    return frozenset(c for c in CHANNELS if contact.get(consent.field(c)) == "subscribed")
+
+
+def _tags_for(side: Side, contact: Contact) -> list[str]:
+    tags = contact.get("tags")
+    if not side.capabilities.add_tags or not isinstance(tags, list):
+        return []
+    return [tag for tag in tags if side.mapping.tag_owned(tag)]
+
+
+def _already_there(people: People, side: Side, contact: Contact) -> int | None:
+    """Another contact whose record at this connection has the phone (or email) that must be unique there."""
+    for kind in side.capabilities.unique:
+        value = value_of(contact.fields, kind)
+        for owner in people.owners.get((kind, str(value)), ()):
+            if owner == contact.id or owner not in people.contacts:
+                continue
+            if any(link.connection == side.name for link in people.links(owner)):
+                return owner
+    return None
+
+
+def _shared(people: People, side: Side, row: Owed, contact: Contact, other: int) -> None:
+    row.state, row.reason = "dead", "another person has this phone or email there"
+    people.owe(row)
+    detail = {"why": row.reason, "contacts": [contact.id, other]}
+    key = f"shared:{side.name}:{contact.id}"
+    people.hold(Hold(key, "shared_identifier", detail, side.name, None, contact.id))
+    people.note("refused", {"reason": row.reason}, contact=contact.id, connection=side.name)

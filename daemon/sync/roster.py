@@ -1,0 +1,104 @@
+"""What a run works with: the store, and each connection with everything that is known of it beforehand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from daemon.platforms.base import Capabilities, Channel, Connector, Facts
+from mappings.mapping import Mapping as FieldMapping
+from state.store import Store
+
+
+class LimitLike(Protocol):
+    """Trips when a count is above both `rows` and `percent` of what the connection holds."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def percent(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    rows: int
+    percent: float
+
+
+FUSE: Mapping[str, LimitLike] = {
+    "create": Limit(500, 50),
+    "update": Limit(500, 20),
+    "blank": Limit(50, 5),
+    "rekey": Limit(50, 5),
+    "merge": Limit(50, 5),
+    "vanish": Limit(50, 5),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What applies to every connection."""
+
+    max_shared: int = 3
+    ignored: frozenset[str] = frozenset()
+    consent_scope: str = "all"  # or "connection": a "no" stays where it was said
+    upward: LimitLike = Limit(20, 5)
+    fuse: Mapping[str, LimitLike] = field(default_factory=lambda: FUSE)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One connection: what its mapping says, cut down to what its platform can do."""
+
+    name: str
+    platform: str
+    mapping: FieldMapping
+    capabilities: Capabilities
+    connect: Callable[[Facts], Connector]
+    direction: str = "both"
+    priority: int = 0
+    overlap: float = 120.0
+    full_every: float = 7 * 86400.0
+    account: str = ""
+    updatable: frozenset[str] = field(init=False)
+    creatable: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, keys in (("updatable", self.capabilities.update), ("creatable", self.capabilities.create)):
+            fed = {f for key in keys for f in self.mapping.canonical(key)}
+            object.__setattr__(self, name, frozenset(fed) & self.mapping.writable)
+
+    @property
+    def reads(self) -> bool:
+        """Whether its edits count. An `out` connection is still read: who is there, and every "no"."""
+        return self.direction != "out"
+
+    @property
+    def writes(self) -> bool:
+        return self.direction != "in"
+
+    @property
+    def creates(self) -> bool:
+        return self.writes and bool(self.capabilities.create)
+
+    def takes_no(self, channel: Channel) -> bool:
+        return self.writes and channel in self.capabilities.consent_write
+
+    def policy(self, name: str) -> str:
+        return self.mapping.policy(name) if self.reads else "never"
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Everything a run needs."""
+
+    store: Store
+    sides: Mapping[str, Side]
+    rules: Rules = Rules()
+    clock: Callable[[], float] = time.time
+
+    @property
+    def priorities(self) -> dict[str, int]:
+        return {name: side.priority for name, side in self.sides.items()}

@@ -1,0 +1,253 @@
+"""What a person decides: about a held record, a flipping field, a tripped fuse, two contacts. All of it permanent,
+all of it in the journal, all of it planned like any other change: the next run sends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daemon.errors import SkipRecord
+from daemon.sync import optouts, plan, union, vanish
+from daemon.sync.books import Books
+from daemon.sync.heard import Heard
+from daemon.sync.intake import Pass, prepare, take_one
+from daemon.sync.people import People
+from daemon.sync.roster import Roster
+from state.model import Contact, Hold, Link
+from state.store import Tx
+
+CHOICES = {
+    "match": "same [CONTACT] | different",
+    "flip": "keep | take CONNECTION",
+    "fuse": "approve [--only N] | reject",
+    "consent_jump": "believe | dismiss",
+    "consent_missing": "dismiss",
+    "not_stored": "dismiss | again",
+    "unwritable": "dismiss",
+    "shared_identifier": "dismiss | again",
+}
+"""What can be decided about each kind of hold."""
+
+
+def decide(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, *, only: int | None = None) -> str:
+    """Carry out a person's decision within one transaction; returns in words what was done.
+
+    Raises SkipRecord, with the choices there are, for one that makes no sense for this hold.
+    """
+    done = {
+        "match": _match,
+        "flip": _flip,
+        "fuse": _fuse,
+        "consent_jump": _consent_jump,
+        "not_stored": _dismiss_or_again,
+        "shared_identifier": _dismiss_or_again,
+        "unwritable": _dismiss,
+        "consent_missing": _dismiss,
+    }[hold.kind](tx, roster, hold, choice, argument, only)
+    decision = {"choice": choice, "argument": argument, "only": only}
+    if not (hold.kind == "fuse" and only is not None):
+        tx.holds.close(hold.key, decision, at=roster.clock())
+    people = _people(tx, roster)
+    people.note("decided", {"hold": hold.id, "kind": hold.kind, **decision}, contact=hold.contact_id)
+    people.flush()
+    return done
+
+
+
+def _people(tx: Tx, roster: Roster) -> People:
+    return People(tx, roster, now=roster.clock(), run=None)
+
+
+def _no_such_choice(hold: Hold, choice: str) -> SkipRecord:
+    return SkipRecord(f"{choice!r} is no choice for hold {hold.id} ({hold.kind})", hint=f"choose: {CHOICES[hold.kind]}")
+
+
+# a record that may be somebody we know
+
+
+def _match(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
+    if choice not in ("same", "different"):
+        raise _no_such_choice(hold, choice)
+    assert hold.connection is not None
+    assert hold.external_id is not None
+    if hold.connection not in roster.sides:
+        raise SkipRecord(f"connection {hold.connection} is not in the configuration", hint="add it, or leave the hold")
+    candidates = [int(c) for c in hold.detail["contacts"]]
+    chosen = _chosen(hold, candidates, argument) if choice == "same" else None
+    for candidate in candidates:
+        verdict = "same" if candidate == chosen else "different"
+        tx.links.decide(hold.connection, hold.external_id, candidate, verdict, at=roster.clock())
+    return _take_again(tx, roster, hold)
+
+
+def _chosen(hold: Hold, candidates: list[int], argument: str | None) -> int:
+    if argument is None and len(candidates) == 1:
+        return candidates[0]
+    wanted = (argument or "").removeprefix("c")
+    if not wanted.isdigit() or int(wanted) not in candidates:
+        names = ", ".join(f"c{c}" for c in candidates)
+        raise SkipRecord("say which contact it is", hint=f"rosterd holds decide {hold.id} same {names.split(', ')[0]}  (one of {names})")
+    return int(wanted)
+
+
+def _take_again(tx: Tx, roster: Roster, hold: Hold) -> str:
+    """Take the held reading in once more, now that a person has said who it is."""
+    side = roster.sides[hold.connection or ""]
+    known = tx.connections.all()
+    reading = Pass(side, None, Books(), primed=all(known[n].primed for n in roster.sides if n in known))
+    people = _people(tx, roster)
+    people.load_records(side.name, {hold.external_id or ""})
+    link = people.records[side.name, hold.external_id or ""]
+    at = hold.detail.get("at")
+    window = (0.0, roster.clock())
+    heard = Heard(link.external_id, hold.detail["view"], (), link.version, at, link.digest, window, invited=True)
+    link.digest = ""
+    if link.contact_id is None:
+        link.state = "held"
+    prepare(people, side, [heard])
+    outcome, why = take_one(people, reading, heard)
+    optouts.reach_strays(people)
+    people.flush()
+    if outcome == "held":
+        raise SkipRecord(f"it would still be held: {why}", hint="decide about the other hold first, or merge the contacts")
+    who = people.records[side.name, link.external_id].contact_id
+    return f"the record belongs to contact c{who}"
+
+
+# a field two sides keep flipping
+
+
+def _flip(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
+    name = str(hold.detail["field"])
+    people = _people(tx, roster)
+    people.load_contacts({hold.contact_id or 0})
+    contact = people.contacts[hold.contact_id or 0]
+    entry = contact.fields[name]
+    if choice == "take":
+        says = _said_by(people, contact, name, argument)
+        entry = entry._replace(value=says.seen[name], by=says.connection, how="decided", at=roster.clock())
+    elif choice != "keep":
+        raise _no_such_choice(hold, choice)
+    people.set_field(contact, name, entry._replace(flips=0, was=None))
+    plan.moved(people, contact, [name], {}, by=None)
+    people.flush()
+    return f"{name} is decided; the sides that say otherwise are owed it"
+
+
+def _said_by(people: People, contact: Contact, name: str, connection: str | None) -> Link:
+    for link in people.links(contact.id):
+        if link.connection == connection and name in link.seen:
+            return link
+    sides = sorted({link.connection for link in people.links(contact.id) if name in link.seen})
+    raise SkipRecord("say whose value to take", hint=f"one of: {', '.join(sides)}")
+
+
+# a tripped fuse
+
+
+def _fuse(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
+    kind, connection = str(hold.detail["kind"]), hold.connection or ""
+    if choice not in ("approve", "reject"):
+        raise _no_such_choice(hold, choice)
+    if kind == "vanish":
+        return _fuse_vanish(tx, roster, connection, choice)
+    if choice == "reject":
+        return f"{tx.outbox.discard(connection, kind)} pushes dropped"
+    released = tx.outbox.release(connection, kind, limit=only)
+    return f"{released} pushes released; the next run sends them"
+
+
+def _fuse_vanish(tx: Tx, roster: Roster, connection: str, choice: str) -> str:
+    if choice == "reject":
+        return "nobody vanished; the next complete sweep looks again"
+    account = tx.connections.all()[connection]
+    count = vanish.sweep_out(tx, roster, connection, account.swept - 2, None)
+    return f"{count} records are unlinked"
+
+
+# consent
+
+
+def _consent_jump(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
+    if choice == "dismiss":
+        return "they stay unsubscribed"
+    if choice != "believe":
+        raise _no_such_choice(hold, choice)
+    people = _people(tx, roster)
+    records: dict[str, Any] = hold.detail["records"]
+    people.load_records(hold.connection or "", set(records))
+    people.load_contacts({k.contact_id for k in people.records.values() if k.contact_id is not None})
+    for external_id, says in records.items():
+        link = people.records.get((hold.connection or "", external_id))
+        if link is None:
+            continue
+        link.seen[hold.detail["field"]] = says
+        people.save(link)
+        if link.contact_id is not None:
+            optouts.recompute(people, people.contacts[link.contact_id], because=None, link=None)
+    people.flush()
+    return f"{len(records)} records are believed"
+
+
+# the rest
+
+
+def _dismiss(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
+    if choice != "dismiss":
+        raise _no_such_choice(hold, choice)
+    return "dismissed"
+
+
+def _dismiss_or_again(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
+    if choice != "again":
+        return _dismiss(tx, roster, hold, choice, argument, only)
+    people = _people(tx, roster)
+    people.load_contacts({hold.contact_id} if hold.contact_id is not None else set())
+    contact = people.contacts[hold.contact_id or 0]
+    if hold.kind == "not_stored":
+        plan.moved(people, contact, [str(hold.detail["field"])], {}, by=None)
+    else:
+        plan.revive(people, contact)
+    people.flush()
+    return "it is owed again"
+
+
+# two contacts
+
+
+def merge_contacts(tx: Tx, roster: Roster, one: int, other: int) -> str:
+    """A person says that two contacts are one."""
+    people = _people(tx, roster)
+    people.load_contacts({one, other})
+    for number in (one, other):
+        found = people.contacts.get(number)
+        if found is None:
+            raise SkipRecord(f"there is no contact c{number}", hint="rosterd contacts find NAME")
+        if found.merged_into is not None:
+            raise SkipRecord(f"contact c{number} was merged into c{found.merged_into} already")
+    if one == other:
+        raise SkipRecord("these are the same contact")
+    keep, drop = sorted((one, other))
+    for key, link in list(people.records.items()):
+        if link.contact_id == drop:
+            tx.links.decide(*key, keep, "same", at=roster.clock())
+    contact = union.join(people, keep, drop, because=None)
+    optouts.recompute(people, contact, because=None, link=None)
+    people.flush()
+    return f"c{drop} is now part of c{keep}; undo it with: rosterd unmerge c{drop}"
+
+
+def unmerge(tx: Tx, roster: Roster, drop: int) -> str:
+    """A person says that a merge was wrong."""
+    noted = tx.journal.latest("merged", drop)
+    found = tx.contacts.get({drop}).get(drop)
+    if noted is None or found is None or found.merged_into is None:
+        raise SkipRecord(f"contact c{drop} is not part of another", hint="rosterd contacts show, to see its story")
+    people = _people(tx, roster)
+    people.load_contacts({drop, found.merged_into, int(noted.detail["keep"])})
+    keep, parted = union.part(people, noted.detail)
+    for contact in (keep, parted):
+        optouts.recompute(people, contact, because=None, link=None)
+    people.flush()
+    return f"c{parted.id} stands for itself again; c{keep.id} keeps what was edited since"
+
+

@@ -1,0 +1,120 @@
+"""Contacts and their identifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from state.model import Contact, Entry, dumps, loads
+from state.tables import contacts, counters, identifiers
+
+Identifier = tuple[str, str]
+"""(kind, value): ("phone", "+12025550123"), ("email", …), ("external:van", …)."""
+
+_UPDATE = (
+    update(contacts)
+    .where(contacts.c.id == bindparam("key"))
+    .values(fields=bindparam("packed"), merged_into=bindparam("into"))
+)
+
+
+def _contact(row: Any) -> Contact:
+    fields = {name: Entry(*entry) for name, entry in loads(row.fields).items()}
+    return Contact(row.id, fields, row.created_at, row.merged_into)
+
+
+class Contacts:
+    """The people, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def reserve(self, count: int) -> int:
+        """Take `count` ids; returns the first. Ids are handed out here so that a page is written in bulk."""
+        step = update(counters).where(counters.c.name == "contacts").values(value=counters.c.value + count)
+        found = self._db.execute(step.returning(counters.c.value)).scalar()
+        if found is None:
+            self._db.execute(insert(counters).values(name="contacts", value=count))
+            found = count
+        return int(found) - count + 1
+
+    def get(self, ids: Collection[int]) -> dict[int, Contact]:
+        if not ids:
+            return {}
+        rows = self._db.execute(select(contacts).where(contacts.c.id.in_(ids)))
+        return {row.id: _contact(row) for row in rows}
+
+    def walk(self, after: int, limit: int) -> list[Contact]:
+        """The next contacts by id that were not merged into another."""
+        query = select(contacts).where(contacts.c.id > after, contacts.c.merged_into.is_(None))
+        return [_contact(row) for row in self._db.execute(query.order_by(contacts.c.id).limit(limit))]
+
+    def all(self) -> Iterator[Contact]:
+        after = 0
+        while batch := self.walk(after, 500):
+            yield from batch
+            after = batch[-1].id
+
+    def add(self, new: Iterable[Contact]) -> None:
+        rows = [
+            {"id": c.id, "fields": c.packed(), "created_at": c.created_at, "merged_into": None} for c in new
+        ]
+        if rows:
+            self._db.execute(insert(contacts), rows)
+
+    def put(self, changed: Iterable[Contact]) -> None:
+        rows = [{"key": c.id, "packed": c.packed(), "into": c.merged_into} for c in changed]
+        if rows:
+            self._db.execute(_UPDATE, rows)
+
+    # identifiers
+
+    def owners(self, wanted: Collection[Identifier]) -> dict[Identifier, set[int]]:
+        """Which contacts have each of these identifiers."""
+        found: dict[Identifier, set[int]] = {}
+        values = {value for _, value in wanted}
+        if not values:
+            return found
+        query = select(identifiers.c.kind, identifiers.c.value, identifiers.c.contact_id)
+        for kind, value, owner in self._db.execute(query.where(identifiers.c.value.in_(values))):
+            if (kind, value) in wanted:
+                found.setdefault((kind, value), set()).add(owner)
+        return found
+
+    def identifiers_of(self, ids: Collection[int]) -> dict[int, set[Identifier]]:
+        found: dict[int, set[Identifier]] = {}
+        if ids:
+            query = select(identifiers).where(identifiers.c.contact_id.in_(ids))
+            for kind, value, owner in self._db.execute(query):
+                found.setdefault(owner, set()).add((kind, value))
+        return found
+
+    def add_identifiers(self, new: Iterable[tuple[str, str, int]]) -> None:
+        rows = [{"kind": kind, "value": value, "contact_id": owner} for kind, value, owner in new]
+        if rows:
+            dialect = postgresql if self._db.dialect.name == "postgresql" else sqlite
+            self._db.execute(dialect.insert(identifiers).on_conflict_do_nothing(), rows)
+
+    def drop_identifiers(self, old: Collection[tuple[str, str, int]]) -> None:
+        if old:
+            key = tuple_(identifiers.c.kind, identifiers.c.value, identifiers.c.contact_id)
+            self._db.execute(delete(identifiers).where(key.in_(old)))
+
+    def search(self, needle: str, *, limit: int = 50) -> list[Contact]:
+        """Contacts one of whose identifiers or names contains the text, ignoring case."""
+        like = f"%{needle.lower()}%"
+        by_identifier = select(identifiers.c.contact_id).where(identifiers.c.value.ilike(like))
+        query = select(contacts).where(
+            contacts.c.merged_into.is_(None),
+            contacts.c.id.in_(by_identifier) | contacts.c.fields.ilike(f"%{dumps(needle)[1:-1]}%"),
+        )
+        return [_contact(row) for row in self._db.execute(query.order_by(contacts.c.id).limit(limit))]
+
+    def count(self) -> int:
+        from sqlalchemy import func
+
+        query = select(func.count()).select_from(contacts).where(contacts.c.merged_into.is_(None))
+        return int(self._db.execute(query).scalar_one())

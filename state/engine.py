@@ -1,0 +1,112 @@
+"""Opening the database: SQLite with the settings that make it safe, migrations at start, one process a file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+
+
+class StateError(Exception):
+    """The database cannot be used. `hint` says what to do."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Locked(StateError):
+    """Another process holds this database file."""
+
+
+def engine(url: str | URL, *, foreign_keys: bool = True) -> Engine:
+    """An engine whose transactions begin with BEGIN IMMEDIATE on SQLite.
+
+    A deferred transaction that reads, then writes, fails at once with "database is locked" when another wrote in
+    between, whatever the busy timeout; IMMEDIATE waits its turn instead.
+    """
+    target = make_url(url)
+    if target.drivername in ("postgresql", "postgres"):
+        target = target.set(drivername="postgresql+psycopg")
+    made = create_engine(target, pool_pre_ping=target.get_backend_name() != "sqlite")
+    if made.dialect.name == "sqlite":
+        _prepare_sqlite(made, foreign_keys)
+    return made
+
+
+def _prepare_sqlite(made: Engine, foreign_keys: bool) -> None:
+    pragmas = (
+        "busy_timeout=10000",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
+    )
+
+    @event.listens_for(made, "connect")
+    def connect(dbapi: Any, _: object) -> None:
+        dbapi.isolation_level = None  # we say BEGIN ourselves, below
+        for pragma in pragmas:
+            dbapi.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(made, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))
+
+
+def sqlite_path(url: str | URL) -> Path | None:
+    """The file behind a SQLite URL, or None for another engine."""
+    target = make_url(url)
+    if target.get_backend_name() != "sqlite":
+        return None
+    if not target.database or target.database == ":memory:":
+        raise StateError(
+            "the state must be kept in a file", hint='write state.url = "sqlite:////var/lib/rosterd/state.db"'
+        )
+    return Path(target.database)
+
+
+def make_private(path: Path) -> None:
+    """Create the database file, if need be, readable by its owner alone; it holds everybody's phone number."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        path.chmod(0o600)
+    except OSError as problem:
+        raise StateError(
+            f"cannot open the database {path}: {problem.strerror}",
+            hint="check state.url in the config, and who owns that folder",
+        ) from None
+
+
+class FileLock:
+    """One process a database file. Held until the process ends, also by kill -9: the kernel lets go of it."""
+
+    def __init__(self, database: Path) -> None:
+        self.path = database.with_name(database.name + ".lock")
+        self._file: IO[str] | None = None
+
+    def take(self) -> None:
+        file = self.path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            file.close()
+            raise Locked(
+                f"the database is in use by {holder}",
+                hint="wait for it to finish, or stop it; two at once would send everything twice",
+            ) from None
+        self.path.chmod(0o600)
+        file.truncate(0)
+        file.write(f"process {os.getpid()}")
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

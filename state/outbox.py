@@ -1,0 +1,156 @@
+"""The outbox: pushes owed, one open row for each connection, target and lane."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from state.model import Owed, dumps, loads
+from state.tables import outbox
+
+_COLUMNS = ("kind", "owed", "state", "approved", "attempts", "due_at", "reason")
+_UPDATE = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("key"))
+    .values({name: bindparam("new_" + name) for name in _COLUMNS})
+)
+
+
+def _owed(row: Any) -> Owed:
+    return Owed(
+        connection=row.connection,
+        lane=row.lane,
+        contact_id=row.contact_id,
+        external_id=row.external_id,
+        kind=row.kind,
+        owed=loads(row.owed),
+        state=row.state,
+        approved=row.approved,
+        attempts=row.attempts,
+        due_at=row.due_at,
+        reason=row.reason,
+        created_at=row.created_at,
+        id=row.id,
+    )
+
+
+def _row(push: Owed) -> dict[str, Any]:
+    return {
+        "kind": push.kind,
+        "owed": dumps(push.owed),
+        "state": push.state,
+        "approved": push.approved,
+        "attempts": push.attempts,
+        "due_at": push.due_at,
+        "reason": push.reason,
+    }
+
+
+class Outbox:
+    """The pushes owed, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def of_contacts(self, ids: Collection[int]) -> list[Owed]:
+        if not ids:
+            return []
+        return [_owed(r) for r in self._db.execute(select(outbox).where(outbox.c.contact_id.in_(ids)))]
+
+    def of_targets(self, connection: str, targets: Collection[str]) -> list[Owed]:
+        if not targets:
+            return []
+        query = select(outbox).where(outbox.c.connection == connection, outbox.c.target.in_(targets))
+        return [_owed(r) for r in self._db.execute(query)]
+
+    def due(self, connection: str, now: float, limit: int, *, after: tuple[int, int] = (-1, 0)) -> list[Owed]:
+        """Open rows whose time has come, a "no" first, then in the order they arose, past (lane, id) `after`."""
+        lane, last = after
+        query = select(outbox).where(
+            outbox.c.connection == connection,
+            outbox.c.state == "open",
+            outbox.c.due_at <= now,
+            (outbox.c.lane > lane) | ((outbox.c.lane == lane) & (outbox.c.id > last)),
+        )
+        return [_owed(r) for r in self._db.execute(query.order_by(outbox.c.lane, outbox.c.id).limit(limit))]
+
+    def get(self, ids: Collection[int]) -> list[Owed]:
+        return [_owed(r) for r in self._db.execute(select(outbox).where(outbox.c.id.in_(ids)))] if ids else []
+
+    def listed(
+        self, *, state: str | None = None, connection: str | None = None, limit: int = 100
+    ) -> list[Owed]:
+        query = select(outbox).order_by(outbox.c.lane, outbox.c.id).limit(limit)
+        if state is not None:
+            query = query.where(outbox.c.state == state)
+        if connection is not None:
+            query = query.where(outbox.c.connection == connection)
+        return [_owed(r) for r in self._db.execute(query)]
+
+    def add(self, new: Iterable[Owed]) -> None:
+        rows = [
+            {
+                "connection": x.connection,
+                "target": x.target,
+                "lane": x.lane,
+                "contact_id": x.contact_id,
+                "external_id": x.external_id,
+                "created_at": x.created_at,
+                **_row(x),
+            }
+            for x in new
+        ]
+        if rows:
+            self._db.execute(insert(outbox), rows)
+
+    def put(self, changed: Iterable[Owed]) -> None:
+        rows = [{"key": x.id, **{"new_" + k: v for k, v in _row(x).items()}} for x in changed]
+        if rows:
+            self._db.execute(_UPDATE, rows)
+
+    def drop(self, ids: Collection[int]) -> None:
+        if ids:
+            self._db.execute(delete(outbox).where(outbox.c.id.in_(ids)))
+
+    def counts(self) -> list[tuple[str, str, str, int]]:
+        """(connection, kind, state, how many)"""
+        columns = (outbox.c.connection, outbox.c.kind, outbox.c.state)
+        query = select(*columns, func.count()).group_by(*columns).order_by(*columns)
+        return [tuple(row) for row in self._db.execute(query)]
+
+    def unapproved(self) -> dict[tuple[str, str], int]:
+        """What the fuse counts: open or held rows that no person has released, by (connection, kind)."""
+        query = (
+            select(outbox.c.connection, outbox.c.kind, func.count())
+            .where(outbox.c.state.in_(("open", "held")), outbox.c.approved == 0, outbox.c.kind != "consent")
+            .group_by(outbox.c.connection, outbox.c.kind)
+        )
+        return {(connection, kind): count for connection, kind, count in self._db.execute(query)}
+
+    def hold(self, connection: str, kind: str) -> None:
+        """Set the unapproved rows of this kind aside."""
+        mine = (outbox.c.connection == connection, outbox.c.kind == kind, outbox.c.approved == 0)
+        self._db.execute(update(outbox).where(*mine, outbox.c.state == "open").values(state="held"))
+
+    def approve(self, connection: str, kind: str) -> None:
+        """Let the open rows of this kind pass the fuse for good."""
+        mine = (outbox.c.connection == connection, outbox.c.kind == kind, outbox.c.state == "open")
+        self._db.execute(update(outbox).where(*mine, outbox.c.approved == 0).values(approved=1))
+
+    def release(self, connection: str, kind: str, *, limit: int | None = None) -> int:
+        """Let held rows of this kind go, the oldest first; returns how many."""
+        mine = select(outbox.c.id).where(
+            outbox.c.connection == connection, outbox.c.kind == kind, outbox.c.state == "held"
+        )
+        ids = [found for (found,) in self._db.execute(mine.order_by(outbox.c.id).limit(limit))]
+        for start in range(0, len(ids), 500):
+            some = outbox.c.id.in_(ids[start : start + 500])
+            self._db.execute(update(outbox).where(some).values(state="open", approved=1))
+        return len(ids)
+
+    def discard(self, connection: str, kind: str) -> int:
+        """Drop the held rows of this kind: a person refused them."""
+        mine = (outbox.c.connection == connection, outbox.c.kind == kind, outbox.c.state == "held")
+        return self._db.execute(delete(outbox).where(*mine)).rowcount

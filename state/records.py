@@ -1,0 +1,173 @@
+"""Connections, journal, holds and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from state.model import Account, Hold, Noted, dumps, loads
+from state.tables import connections, holds, journal, runs
+
+_PACKED = ("cursor", "facts", "mapping", "remap")
+
+
+class Connections:
+    """The configured accounts, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def all(self) -> dict[str, Account]:
+        rows = self._db.execute(select(connections).order_by(connections.c.name)).mappings()
+        return {
+            row["name"]: Account(**{k: loads(v) if k in _PACKED else v for k, v in row.items()})
+            for row in rows
+        }
+
+    def add(self, account: Account) -> None:
+        self._db.execute(insert(connections).values(**self._values(asdict(account))))
+
+    def put(self, name: str, **values: Any) -> None:
+        """Change some columns of one connection."""
+        mine = connections.c.name == name
+        self._db.execute(update(connections).where(mine).values(**self._values(values)))
+
+    @staticmethod
+    def _values(values: dict[str, Any]) -> dict[str, Any]:
+        return {k: dumps(v) if k in _PACKED else v for k, v in values.items()}
+
+
+class Journal:
+    """Every change, in and out. Rows are only ever added."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def add(self, entries: Iterable[Noted]) -> None:
+        rows = [
+            {
+                "at": x.at,
+                "run": x.run,
+                "event": x.event,
+                "contact_id": x.contact_id,
+                "connection": x.connection,
+                "external_id": x.external_id,
+                "detail": dumps(x.detail),
+            }
+            for x in entries
+        ]
+        if rows:
+            self._db.execute(insert(journal), rows)
+
+    def of_contacts(self, ids: Iterable[int], *, limit: int = 1000) -> list[Noted]:
+        """The story of these contacts, oldest first (the latest `limit` rows)."""
+        query = select(journal).where(journal.c.contact_id.in_(list(ids))).order_by(journal.c.id.desc())
+        return [_noted(row) for row in self._db.execute(query.limit(limit))][::-1]
+
+    def of_run(self, run: int, *, events: Iterable[str] = (), limit: int = 1000) -> list[Noted]:
+        query = select(journal).where(journal.c.run == run).order_by(journal.c.id).limit(limit)
+        wanted = list(events)
+        if wanted:
+            query = query.where(journal.c.event.in_(wanted))
+        return [_noted(row) for row in self._db.execute(query)]
+
+    def get(self, entry_id: int) -> Noted | None:
+        row = self._db.execute(select(journal).where(journal.c.id == entry_id)).first()
+        return None if row is None else _noted(row)
+
+    def latest(self, event: str, contact_id: int) -> Noted | None:
+        mine = (journal.c.event == event, journal.c.contact_id == contact_id)
+        row = self._db.execute(select(journal).where(*mine).order_by(journal.c.id.desc()).limit(1)).first()
+        return None if row is None else _noted(row)
+
+
+def _noted(row: Any) -> Noted:
+    return Noted(
+        row.event, loads(row.detail), row.contact_id, row.connection, row.external_id, row.at, row.run, row.id
+    )
+
+
+class Holds:
+    """What waits for a person, within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def open(self, hold: Hold) -> int:
+        """Open a hold, or refresh the open one with the same key; returns its id."""
+        values = {
+            "kind": hold.kind,
+            "connection": hold.connection,
+            "external_id": hold.external_id,
+            "contact_id": hold.contact_id,
+            "detail": dumps(hold.detail),
+        }
+        same = (holds.c.key == hold.key, holds.c.state == "open")
+        found: int | None = self._db.execute(select(holds.c.id).where(*same)).scalar()
+        if found is not None:
+            self._db.execute(update(holds).where(holds.c.id == found).values(**values))
+            return found
+        added = insert(holds).values(key=hold.key, state="open", opened_at=hold.opened_at, **values)
+        return int(self._db.execute(added.returning(holds.c.id)).scalar_one())
+
+    def get(self, hold_id: int) -> Hold | None:
+        row = self._db.execute(select(holds).where(holds.c.id == hold_id)).first()
+        return None if row is None else _hold(row)
+
+    def with_key(self, key: str) -> Hold | None:
+        row = self._db.execute(select(holds).where(holds.c.key == key, holds.c.state == "open")).first()
+        return None if row is None else _hold(row)
+
+    def listed(self, *, state: str = "open", kind: str | None = None, limit: int = 1000) -> list[Hold]:
+        query = select(holds).where(holds.c.state == state).order_by(holds.c.id).limit(limit)
+        if kind is not None:
+            query = query.where(holds.c.kind == kind)
+        return [_hold(row) for row in self._db.execute(query)]
+
+    def close(self, key: str, decision: dict[str, Any], *, at: float) -> bool:
+        """Decide the open hold with this key; False if there is none."""
+        same = (holds.c.key == key, holds.c.state == "open")
+        done = update(holds).where(*same).values(state="decided", decision=dumps(decision), decided_at=at)
+        return self._db.execute(done).rowcount > 0
+
+    def counts(self) -> dict[str, int]:
+        query = select(holds.c.kind, func.count()).where(holds.c.state == "open").group_by(holds.c.kind)
+        return dict(self._db.execute(query))
+
+
+def _hold(row: Any) -> Hold:
+    return Hold(
+        key=row.key,
+        kind=row.kind,
+        detail=loads(row.detail),
+        connection=row.connection,
+        external_id=row.external_id,
+        contact_id=row.contact_id,
+        state=row.state,
+        decision=loads(row.decision),
+        opened_at=row.opened_at,
+        decided_at=row.decided_at,
+        id=row.id,
+    )
+
+
+class Runs:
+    """One row a run."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def begin(self, at: float) -> int:
+        added = insert(runs).values(started_at=at, books="{}").returning(runs.c.id)
+        return int(self._db.execute(added).scalar_one())
+
+    def end(self, run: int, at: float, outcome: str, books: dict[str, Any]) -> None:
+        values = {"ended_at": at, "outcome": outcome, "books": dumps(books)}
+        self._db.execute(update(runs).where(runs.c.id == run).values(**values))
+
+    def latest(self, limit: int = 10) -> list[dict[str, Any]]:
+        rows = self._db.execute(select(runs).order_by(runs.c.id.desc()).limit(limit)).mappings()
+        return [{**row, "books": loads(row["books"])} for row in rows]

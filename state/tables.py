@@ -1,0 +1,203 @@
+"""The tables. JSON is kept as text (both engines, read with one parser); times are seconds since 1970, UTC.
+
+connections   what we know of each configured account: cursor, facts, sweeps, pause
+contacts      our people: canonical fields with value, time, source and evidence
+identifiers   phone, email and external ids of contacts; one value may belong to several (a household)
+links         every record we know of: its contact (or why it has none) and what that side last said
+strays        identifiers of records that belong to no contact: an opt-out must find them too
+suppressions  a "no" said by a record that belongs to no contact (any more); it outlives the record
+decisions     what a person decided about a record and a contact: the same, or not
+outbox        pushes owed
+journal       every change, in and out; append-only
+holds         what waits for a person
+runs          one row a run, with its books
+counters      numbers handed out by us (contact ids), so that a page can be written in bulk
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+_id = BigInteger().with_variant(Integer, "sqlite")
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("platform", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("cursor", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("mapping", Text, nullable=False),  # digest of each field's rule when last read
+    Column("remap", Text, nullable=False),  # fields whose rule changed since the last complete sweep
+    Column("sweep", Integer, nullable=False),  # number of the sweep last begun
+    Column("swept", Integer, nullable=False),  # number of the sweep last completed; 0: never read whole
+    Column("swept_at", Float),
+    Column("polled_at", Float),  # start of the last complete reading
+    Column("plan_after", BigInteger),  # contacts above this id still await planning here; NULL: none do
+    Column("paused_until", Float),
+    Column("paused_why", Text),
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("ok_at", Float),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=False),
+    Column("fields", Text, nullable=False),
+    Column("merged_into", BigInteger),
+    Column("created_at", Float, nullable=False),
+)
+
+identifiers = Table(
+    "identifiers",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("contact_id", BigInteger, ForeignKey("contacts.id"), primary_key=True),
+    Index("ix_identifiers_contact_id", "contact_id"),
+)
+
+links = Table(
+    "links",
+    metadata,
+    Column("id", _id, primary_key=True),
+    Column("connection", String, nullable=False),
+    Column("external_id", String, nullable=False),
+    Column("contact_id", BigInteger, ForeignKey("contacts.id")),
+    Column("state", String, nullable=False),  # linked, held, out_of_scope, failed, vanished
+    Column("seen", Text, nullable=False),
+    Column("version", String),
+    Column("digest", String, nullable=False),
+    Column("sent", Text),  # fields sent whose receipt is not known yet
+    Column("told", Text),  # channels whose "no" on that side is only the echo of ours
+    Column("sweep", Integer, nullable=False),
+    Column("reason", Text),
+    UniqueConstraint("connection", "external_id"),
+    Index("ix_links_contact_id", "contact_id"),
+    Index("ix_links_connection_sweep", "connection", "sweep"),
+)
+
+strays = Table(
+    "strays",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("connection", String, primary_key=True),
+    Column("external_id", String, primary_key=True),
+    Index("ix_strays_record", "connection", "external_id"),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("value", String, primary_key=True),
+    Column("connection", String, primary_key=True),
+    Column("external_id", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("how", String, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("ix_suppressions_record", "connection", "external_id"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("external_id", String, primary_key=True),
+    Column("contact_id", BigInteger, primary_key=True),
+    Column("verdict", String, nullable=False),  # same, different
+    Column("at", Float, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _id, primary_key=True),
+    Column("connection", String, nullable=False),
+    Column("target", String, nullable=False),  # "r:" + external id, or "c:" + contact id for a create
+    Column("lane", Integer, nullable=False),  # 0 consent, 1 update, 2 create
+    Column("contact_id", BigInteger),
+    Column("external_id", String),
+    Column("kind", String, nullable=False),  # consent, create, update, blank, rekey: what the fuse counts
+    Column("owed", Text, nullable=False),
+    Column("state", String, nullable=False),  # open, held, dead
+    Column("approved", Integer, nullable=False),  # 1 once a person released it from the fuse
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("reason", Text),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("connection", "target", "lane"),
+    Index("ix_outbox_due", "connection", "state", "lane", "id"),
+    Index("ix_outbox_contact_id", "contact_id"),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", _id, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("run", BigInteger),
+    Column("event", String, nullable=False),
+    Column("contact_id", BigInteger),
+    Column("connection", String),
+    Column("external_id", String),
+    Column("detail", Text, nullable=False),
+    Index("ix_journal_contact_id", "contact_id"),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", _id, primary_key=True),
+    Column("key", String, nullable=False),  # what it is about; one open hold a key
+    Column("kind", String, nullable=False),
+    Column("connection", String),
+    Column("external_id", String),
+    Column("contact_id", BigInteger),
+    Column("detail", Text, nullable=False),
+    Column("state", String, nullable=False),  # open, decided
+    Column("decision", Text),
+    Column("opened_at", Float, nullable=False),
+    Column("decided_at", Float),
+    Index("ix_holds_state", "state", "key"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", _id, primary_key=True),
+    Column("started_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("outcome", String),
+    Column("books", Text, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
