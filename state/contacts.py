@@ -60,7 +60,7 @@ class Contacts:
 
     def add(self, new: Iterable[Contact]) -> None:
         rows = [
-            {"id": c.id, "fields": c.packed(), "created_at": c.created_at, "merged_into": None} for c in new
+            {"id": c.id, "fields": c.packed(), "created_at": c.created_at, "merged_into": c.merged_into} for c in new
         ]
         if rows:
             self._db.execute(insert(contacts), rows)

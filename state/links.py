@@ -95,6 +95,10 @@ class Links:
         )
         return [_link(row) for row in self._db.execute(query.order_by(links.c.id).limit(limit))]
 
+    def with_state(self, state: str, *, limit: int) -> list[Link]:
+        query = select(links).where(links.c.state == state).order_by(links.c.id).limit(limit)
+        return [_link(row) for row in self._db.execute(query)]
+
     def count_missed(self, connection: str, sweep: int) -> int:
         query = select(func.count()).where(
             links.c.connection == connection, links.c.sweep <= sweep, links.c.state != "vanished"
@@ -103,9 +107,7 @@ class Links:
 
     def counts(self, connection: str | None = None) -> dict[str, dict[str, int]]:
         """{connection: {state: how many}}"""
-        query = select(links.c.connection, links.c.state, func.count()).group_by(
-            links.c.connection, links.c.state
-        )
+        query = select(links.c.connection, links.c.state, func.count()).group_by(links.c.connection, links.c.state)
         if connection is not None:
             query = query.where(links.c.connection == connection)
         found: dict[str, dict[str, int]] = {}
@@ -122,9 +124,7 @@ class Links:
         """Of these contacts, those with no link at all (not even a vanished one) at this connection."""
         if not ids:
             return set()
-        query = select(links.c.contact_id).where(
-            links.c.connection == connection, links.c.contact_id.in_(ids)
-        )
+        query = select(links.c.contact_id).where(links.c.connection == connection, links.c.contact_id.in_(ids))
         return set(ids) - {found for (found,) in self._db.execute(query)}
 
     # records that belong to no contact
@@ -167,9 +167,7 @@ class Links:
     def has_suppressions(self) -> bool:
         return bool(self._db.execute(select(exists(select(literal(1)).select_from(suppressions)))).scalar())
 
-    def suppress(
-        self, connection: str, records: dict[str, dict[Identifier, tuple[str, str]]], *, at: float
-    ) -> None:
+    def suppress(self, connection: str, records: dict[str, dict[Identifier, tuple[str, str]]], *, at: float) -> None:
         """Keep the "no" of records of no contact, replacing theirs: {external id: {identifier: (state, how)}}."""
         if not records:
             return
@@ -213,9 +211,7 @@ class Links:
 
     def move_decisions(self, from_contact: int, to_contact: int) -> None:
         """What was decided about a contact holds for the one it was merged into."""
-        taken = select(decisions.c.connection, decisions.c.external_id).where(
-            decisions.c.contact_id == to_contact
-        )
+        taken = select(decisions.c.connection, decisions.c.external_id).where(decisions.c.contact_id == to_contact)
         columns = tuple_(decisions.c.connection, decisions.c.external_id)
         mine = decisions.c.contact_id == from_contact
         self._db.execute(delete(decisions).where(mine, columns.in_(taken)))

@@ -12,9 +12,7 @@ from state.tables import outbox
 
 _COLUMNS = ("kind", "owed", "state", "approved", "attempts", "due_at", "reason")
 _UPDATE = (
-    update(outbox)
-    .where(outbox.c.id == bindparam("key"))
-    .values({name: bindparam("new_" + name) for name in _COLUMNS})
+    update(outbox).where(outbox.c.id == bindparam("key")).values({name: bindparam("new_" + name) for name in _COLUMNS})
 )
 
 
@@ -79,9 +77,7 @@ class Outbox:
     def get(self, ids: Collection[int]) -> list[Owed]:
         return [_owed(r) for r in self._db.execute(select(outbox).where(outbox.c.id.in_(ids)))] if ids else []
 
-    def listed(
-        self, *, state: str | None = None, connection: str | None = None, limit: int = 100
-    ) -> list[Owed]:
+    def listed(self, *, state: str | None = None, connection: str | None = None, limit: int = 100) -> list[Owed]:
         query = select(outbox).order_by(outbox.c.lane, outbox.c.id).limit(limit)
         if state is not None:
             query = query.where(outbox.c.state == state)

@@ -22,10 +22,7 @@ class Connections:
 
     def all(self) -> dict[str, Account]:
         rows = self._db.execute(select(connections).order_by(connections.c.name)).mappings()
-        return {
-            row["name"]: Account(**{k: loads(v) if k in _PACKED else v for k, v in row.items()})
-            for row in rows
-        }
+        return {row["name"]: Account(**{k: loads(v) if k in _PACKED else v for k, v in row.items()}) for row in rows}
 
     def add(self, account: Account) -> None:
         self._db.execute(insert(connections).values(**self._values(asdict(account))))
@@ -85,9 +82,7 @@ class Journal:
 
 
 def _noted(row: Any) -> Noted:
-    return Noted(
-        row.event, loads(row.detail), row.contact_id, row.connection, row.external_id, row.at, row.run, row.id
-    )
+    return Noted(row.event, loads(row.detail), row.contact_id, row.connection, row.external_id, row.at, row.run, row.id)
 
 
 class Holds:

@@ -53,9 +53,7 @@ class Store:
             self.engine: Engine = engine(url)
         except DBAPIError as problem:
             self.close()
-            raise StateError(
-                f"the database cannot be used: {problem.orig}", hint="rosterd db check"
-            ) from None
+            raise StateError(f"the database cannot be used: {problem.orig}", hint="rosterd db check") from None
 
     def _open_file(self, path: Path, exclusive: bool) -> None:
         if not exclusive and not path.exists():

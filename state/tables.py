@@ -152,6 +152,7 @@ outbox = Table(
     UniqueConstraint("connection", "target", "lane"),
     Index("ix_outbox_due", "connection", "state", "lane", "id"),
     Index("ix_outbox_contact_id", "contact_id"),
+    sqlite_autoincrement=True,  # an id is never used again: a batch in hand must not take another row for its own
 )
 
 journal = Table(
@@ -166,6 +167,7 @@ journal = Table(
     Column("external_id", String),
     Column("detail", Text, nullable=False),
     Index("ix_journal_contact_id", "contact_id"),
+    sqlite_autoincrement=True,
 )
 
 holds = Table(
@@ -183,6 +185,7 @@ holds = Table(
     Column("opened_at", Float, nullable=False),
     Column("decided_at", Float),
     Index("ix_holds_state", "state", "key"),
+    sqlite_autoincrement=True,
 )
 
 runs = Table(
@@ -193,6 +196,7 @@ runs = Table(
     Column("ended_at", Float),
     Column("outcome", String),
     Column("books", Text, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 counters = Table(

@@ -23,9 +23,7 @@ def prepare(tx: Tx, roster: Roster, run: int | None) -> dict[str, Account]:
     known = tx.connections.all()
     for name, side in roster.sides.items():
         if name not in known:
-            known[name] = Account(
-                name, side.platform, side.account, mapping=dict(side.mapping.digest), plan_after=0
-            )
+            known[name] = Account(name, side.platform, side.account, mapping=dict(side.mapping.digest), plan_after=0)
             tx.connections.add(known[name])
         else:
             _same_account(known[name], side)
@@ -54,9 +52,17 @@ def _mapping_changed(tx: Tx, account: Account, side: Side, now: float, run: int 
     account.mapping = after
     account.remap = sorted({*account.remap, *changed})
     account.plan_after = 0
-    if account.primed and account.sweep == account.swept:
+    if account.sweep == account.swept:
         account.swept_at = 0.0  # a full sweep is due at once
-    values = {"mapping": after, "remap": account.remap, "plan_after": 0, "swept_at": account.swept_at}
+    else:
+        account.cursor = {}  # the one under way began with the old mapping: from the start again
+    values = {
+        "cursor": account.cursor,
+        "mapping": after,
+        "remap": account.remap,
+        "plan_after": 0,
+        "swept_at": account.swept_at,
+    }
     tx.connections.put(account.name, **values)
     tx.journal.add([Noted("mapping_changed", {"fields": changed}, connection=account.name, at=now, run=run)])
     log.info("mapping.changed", connection=account.name, fields=changed)

@@ -32,6 +32,7 @@ from state.store import Tx
 log = structlog.get_logger("rosterd.sync")
 
 PLAN_PAGE = 500
+ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,10 @@ def run(
         plan_new_people(cycle)
         check_fuse(cycle)
         delivery(cycle)
-    finally:
-        end(cycle)
+    except BaseException:
+        end(cycle, broken=True)
+        raise
+    end(cycle)
     return cycle.report
 
 
@@ -140,7 +143,6 @@ def _read(cycle: Cycle, turn: Turn) -> None:
         _sweep(cycle, turn)
         if turn.connector.feed_is_sweep or cycle.stop.is_set():
             return
-    turn.reading.sweep = 0
     turn.read_all_at = turn.started if turn.connector.feed_is_sweep else turn.read_all_at
     _keep_pages(cycle, turn, turn.connector.changes(account.cursor))
     if not cycle.stop.is_set():
@@ -156,8 +158,10 @@ def _sweep(cycle: Cycle, turn: Turn) -> None:
         with store.transaction() as tx:
             tx.connections.put(account.name, sweep=account.sweep)
     turn.reading.sweep = account.sweep
+    turn.reading.sweeping = True
     turn.read_all_at = turn.started
     _keep_pages(cycle, turn, turn.connector.sweep(account.cursor))
+    turn.reading.sweeping = False
 
 
 def _keep_pages(cycle: Cycle, turn: Turn, pages: Iterable[Page]) -> None:
@@ -245,10 +249,24 @@ def check_fuse(cycle: Cycle) -> None:
 
 
 def delivery(cycle: Cycle) -> None:
-    """Send what is owed, every connection at once, unless one has not yet been read whole."""
-    if cycle.report.waiting or not cycle.options.send or cycle.stop.is_set():
-        return
-    _everywhere(cycle, lambda turn: _deliver(cycle, turn))
+    """Send what is owed, every connection at once, unless one has not yet been read whole.
+
+    What one platform answers may be news for another: as long as there is something due, look again.
+    """
+    for _ in range(ROUNDS):
+        if cycle.report.waiting or not cycle.options.send or cycle.stop.is_set():
+            return
+        _everywhere(cycle, lambda turn: _deliver(cycle, turn))
+        if not _something_due(cycle):
+            return
+        check_fuse(cycle)
+
+
+def _something_due(cycle: Cycle) -> bool:
+    now = cycle.roster.clock()
+    open_turns = [turn for turn in cycle.turns.values() if turn.side.writes and turn.problem is None]
+    with cycle.roster.store.look() as tx:
+        return any(tx.outbox.due(turn.side.name, now, 1) for turn in open_turns)
 
 
 def _deliver(cycle: Cycle, turn: Turn) -> None:
@@ -279,7 +297,7 @@ def _everywhere(cycle: Cycle, do: Callable[[Turn], None]) -> None:
             done.result()
 
 
-def end(cycle: Cycle) -> None:
+def end(cycle: Cycle, *, broken: bool = False) -> None:
     """Close the run and its books; say a connection's failure once, and its end once."""
     roster, report = cycle.roster, cycle.report
     for turn in cycle.turns.values():
@@ -289,7 +307,7 @@ def end(cycle: Cycle) -> None:
         for turn in cycle.turns.values():
             accounts.close_turn(tx, turn.account, turn.problem, roster.clock(), turn.books)
             tx.connections.put(turn.side.name, facts=turn.connector.facts)
-        report.outcome = outcome(cycle)
+        report.outcome = "failed" if broken else outcome(cycle)
         books = {name: each.as_dict() for name, each in report.books.items()}
         tx.runs.end(report.run, roster.clock(), report.outcome, books)
     if not report.balanced:

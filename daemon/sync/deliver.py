@@ -54,9 +54,7 @@ class Delivery:
     reading: Pass
     connector: Connector
     stop: threading.Event
-    read_at: float | None = (
-        None  # when a complete reading of the connection began in this run, if there was one
-    )
+    read_at: float | None = None  # when a complete reading of the connection began in this run, if there was one
     refreshed: set[str] = field(default_factory=set)
     again: bool = False
 
@@ -88,7 +86,11 @@ def _send_batch(delivery: Delivery, after: tuple[int, int]) -> tuple[int, int] |
     last = (rows[-1].lane, rows[-1].id or 0)
     _read_before_write(delivery, rows)
     with store.transaction() as tx:
-        rows = [row for row in tx.outbox.get([row.id for row in rows if row.id]) if row.state == "open"]
+        rows = [
+            row
+            for row in tx.outbox.get([row.id for row in rows if row.id])
+            if row.state == "open" and row.connection == side.name
+        ]
         rows.sort(key=lambda row: (row.lane, row.id or 0))
         people = _people(tx, delivery, rows)
         people.pushes.update({row.key: row for row in rows})
@@ -116,9 +118,7 @@ def _read_before_write(delivery: Delivery, rows: Sequence[Owed]) -> None:
     """Where the platform cannot compare and swap, read the records again: an edit made since must not be overrun."""
     if delivery.side.capabilities.compare_and_swap:
         return
-    wanted = [
-        r.external_id for r in rows if r.lane == UPDATE_LANE and r.external_id not in delivery.refreshed
-    ]
+    wanted = [r.external_id for r in rows if r.lane == UPDATE_LANE and r.external_id not in delivery.refreshed]
     ids = [each for each in wanted if each is not None]
     delivery.refreshed.update(ids)
     read_at = delivery.read_at
@@ -181,9 +181,7 @@ def _record_one(people: People, delivery: Delivery, letter: Letter, outcome: Out
             _refused(people, delivery, letter, outcome)
 
 
-def _hear_one(
-    people: People, delivery: Delivery, record: Record, *, receipt: bool, invited: bool = False
-) -> None:
+def _hear_one(people: People, delivery: Delivery, record: Record, *, receipt: bool, invited: bool = False) -> None:
     window = delivery.reading.window
     for heard in hear(delivery.side, [record], window, receipt=receipt, invited=invited):
         take_one(people, delivery.reading, heard)
@@ -237,9 +235,7 @@ def _created(people: People, delivery: Delivery, letter: Letter, outcome: Stored
     assert isinstance(push, Create)
     assert letter.owed.contact_id is not None
     contact = people.contacts[letter.owed.contact_id]
-    told: list[str] = [
-        c for c in consent.CHANNELS if c in side.capabilities.consent_read and c not in push.subscribed
-    ]
+    told: list[str] = [c for c in consent.CHANNELS if c in side.capabilities.consent_read and c not in push.subscribed]
     link = Link(side.name, outcome.external_id, "linked", contact.id, sent=dict(letter.sent), told=told)
     link.sweep = delivery.reading.sweep
     link.seen = {f"consent.{channel}": consent.NO for channel in told}
@@ -259,10 +255,7 @@ def _exists(people: People, delivery: Delivery, letter: Letter, outcome: Exists)
         _hear_one(people, delivery, record, receipt=False, invited=True)
     contact_id = letter.owed.contact_id
     assert contact_id is not None
-    if (
-        people.linked_at(contact_id, delivery.side.name)
-        or people.contacts[contact_id].merged_into is not None
-    ):
+    if people.linked_at(contact_id, delivery.side.name) or people.contacts[contact_id].merged_into is not None:
         people.forget(letter.owed.key)
         delivery.again = True
         return
@@ -311,7 +304,5 @@ def _refused(people: People, delivery: Delivery, letter: Letter, outcome: Refuse
     if link is not None and row.lane != CREATE_LANE:
         link.sent = None
         people.save(link)
-    people.note(
-        "refused", {"reason": outcome.reason}, contact=row.contact_id, link=link, connection=row.connection
-    )
+    people.note("refused", {"reason": outcome.reason}, contact=row.contact_id, link=link, connection=row.connection)
     delivery.reading.books.refused += 1

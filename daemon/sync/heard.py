@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from daemon.platforms.base import Evidence, Record
+from daemon.sync.resolve import Identifier, identifiers
 from daemon.sync.roster import Side
 from mappings.contact import View
 
@@ -27,6 +28,14 @@ class Heard:
     evidence: Mapping[str, Evidence] = field(default_factory=dict)  # by canonical field
     receipt: bool = False  # the platform's answer to our own write
     invited: bool = False  # found by our own look-up: its scope is not asked
+    _identifiers: set[Identifier] | None = None
+
+    @property
+    def identifiers(self) -> set[Identifier]:
+        """What in this reading can say who it is about."""
+        if self._identifiers is None:
+            self._identifiers = identifiers(self.view)
+        return self._identifiers
 
     def when(self, name: str, first: bool) -> tuple[float, str]:
         """When this field got its value, as far as the feed tells, and how.
@@ -77,9 +86,7 @@ def hear(
 
 
 def _evidence(side: Side, record: Record) -> dict[str, Evidence]:
-    return {
-        name: evidence for key, evidence in record.evidence.items() for name in side.mapping.canonical(key)
-    }
+    return {name: evidence for key, evidence in record.evidence.items() for name in side.mapping.canonical(key)}
 
 
 def _digest(view: View, problems: tuple[str, ...]) -> str:

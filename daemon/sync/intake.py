@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from daemon.sync import consent, optouts, plan
+from daemon.sync import optouts, plan
 from daemon.sync.books import Books
 from daemon.sync.heard import Heard, fingerprint
 from daemon.sync.merge import Merged, Source, claims, merge, tidied, value_of
@@ -20,7 +20,6 @@ from daemon.sync.resolve import (
     Decision,
     Identifier,
     Join,
-    Known,
     New,
     identifiers,
     joinable,
@@ -29,7 +28,7 @@ from daemon.sync.resolve import (
 from daemon.sync.roster import Roster, Side
 from daemon.sync.union import join
 from mappings.contact import SETS, Value
-from state.model import Contact, Hold, Link
+from state.model import CREATE_LANE, UPDATE_LANE, Contact, Hold, Link
 from state.store import Tx
 
 
@@ -40,7 +39,8 @@ class Pass:
     side: Side
     run: int | None
     books: Books
-    sweep: int = 0  # the number records are marked with
+    sweep: int = 0  # the number of the sweep last begun: who is met now was met since
+    sweeping: bool = False  # this is that sweep: everybody met is marked, the unchanged ones too
     primed: bool = False  # every connection has been read whole: new people may be planned
     remap: frozenset[str] = frozenset()  # fields whose mapping changed since the last sweep
     lifted: int = 0  # how many "no" this connection has lifted in this run
@@ -58,16 +58,13 @@ def take_in(tx: Tx, roster: Roster, reading: Pass, heard: list[Heard], *, counte
     people = People(tx, roster, now=roster.clock(), run=reading.run)
     heard = list({each.external_id: each for each in heard}.values()) if not counted else heard
     prepare(people, reading.side, heard)
-    quiet: list[str] = []
     for each in heard:
         outcome, reason = take_one(people, reading, each)
         if counted:
             reading.books.count(outcome, reason)
-        if outcome == "unchanged":
-            quiet.append(each.external_id)
     optouts.reach_strays(people)
     people.flush()
-    if counted and reading.sweep:
+    if counted and reading.sweeping:
         tx.links.mark(reading.side.name, [each.external_id for each in heard], reading.sweep)
 
 
@@ -80,10 +77,10 @@ def prepare(people: People, side: Side, heard: Iterable[Heard]) -> None:
     for each in heard:
         link = people.records.get((side.name, each.external_id))
         if link is not None and link.contact_id is not None:
-            if link.digest == each.digest and link.sent is None and not each.receipt:
+            if _is_old(link, each):
                 continue
             known.add(link.contact_id)
-        wanted |= identifiers(each.view)
+        wanted |= each.identifiers
     people.load_owners(wanted)
     people.load_contacts(known)
     optouts.load(people, side, heard)
@@ -106,16 +103,17 @@ def take_one(people: People, reading: Pass, heard: Heard) -> tuple[str, str | No
     return _known(people, reading, link, contact, heard)
 
 
-def _old_news(people: People, link: Link, heard: Heard) -> tuple[str, str | None] | None:
+def _is_old(link: Link, heard: Heard) -> bool:
     """The record says just what it said last time. A held one is asked about again: others may have moved."""
-    if (
-        link.digest != heard.digest
-        or link.sent is not None
-        or heard.receipt
-        or link.state in ("held", "vanished")
-    ):
-        return None
-    if link.state == "linked" and link.reason is not None and link.reason in WHY:
+    if link.digest != heard.digest or link.sent is not None or heard.receipt:
+        return False
+    if link.told and optouts.said_there(link, heard):
+        return False
+    return link.state not in ("held", "vanished") and link.reason not in WHY
+
+
+def _old_news(people: People, link: Link, heard: Heard) -> tuple[str, str | None] | None:
+    if not _is_old(link, heard):
         return None
     if link.version != heard.version:
         link.version = heard.version
@@ -133,7 +131,7 @@ def _fail(people: People, reading: Pass, link: Link | None, heard: Heard) -> tup
         link.state = "failed"
         link.seen = {**link.seen, **heard.view}
         _keep(people, link, heard, reason)
-        optouts.heard_from_stray(people, link, identifiers(heard.view))
+        optouts.heard_from_stray(people, link, heard.identifiers)
     else:
         link.seen = {**link.seen, **optouts.consent_of(heard.view)}
         _keep(people, link, heard, reason)
@@ -180,13 +178,13 @@ def _newcomer(people: People, reading: Pass, link: Link | None, heard: Heard) ->
 
 
 def _who(people: People, reading: Pass, link: Link, heard: Heard) -> Decision:
-    owners = people.owners_of(identifiers(heard.view))
+    owners = people.owners_of(heard.identifiers)
     verdicts = people.verdicts.get(link.key, {})
     concerned = {owner for found in owners.values() for owner in found} | set(verdicts)
     people.load_contacts(concerned)
     candidates = {c: people.candidate(c) for c in concerned if people.contacts[c].merged_into is None}
     owners = {i: frozenset(o for o in found if o in candidates) for i, found in owners.items()}
-    decision = resolve(Asked(heard.view, link.connection, owners, verdicts), candidates)
+    decision = resolve(Asked(heard.view, link.connection, owners, verdicts, people.roster.rules.ignored), candidates)
     if isinstance(decision, Join) and _too_many(people.roster, reading):
         return Ambiguous("too_many_merges", (decision.keep, decision.drop))
     return decision
@@ -200,7 +198,7 @@ def _too_many(roster: Roster, reading: Pass) -> bool:
 def _out_of_scope(people: People, link: Link, heard: Heard) -> tuple[str, None]:
     link.state = "out_of_scope"
     _keep(people, link, heard, None)
-    optouts.heard_from_stray(people, link, identifiers(heard.view))
+    optouts.heard_from_stray(people, link, heard.identifiers)
     return "out_of_scope", None
 
 
@@ -213,7 +211,7 @@ def _hold(people: People, link: Link, heard: Heard, decision: Ambiguous) -> tupl
     if link.contact_id is None:
         link.state = "held"
         _keep(people, link, heard, decision.why)
-        optouts.heard_from_stray(people, link, identifiers(heard.view))
+        optouts.heard_from_stray(people, link, heard.identifiers)
     else:
         link.seen = {**link.seen, **optouts.consent_of(heard.view)}
         _keep(people, link, heard, decision.why)
@@ -226,9 +224,7 @@ def _hold(people: People, link: Link, heard: Heard, decision: Ambiguous) -> tupl
 # somebody we know
 
 
-def _known(
-    people: People, reading: Pass, link: Link, contact: Contact, heard: Heard
-) -> tuple[str, str | None]:
+def _known(people: People, reading: Pass, link: Link, contact: Contact, heard: Heard) -> tuple[str, str | None]:
     clash = _identity_clash(people, reading, link, contact, heard)
     if isinstance(clash, Ambiguous):
         return _hold(people, link, heard, clash)
@@ -247,7 +243,7 @@ def _identity_clash(
     people: People, reading: Pass, link: Link, contact: Contact, heard: Heard
 ) -> Ambiguous | Join | None:
     """A record we know took on a phone or email that somebody else has: the two may be one person, or not."""
-    gained = identifiers(heard.view) - identifiers(link.seen) - people.identifiers_of(contact.id)
+    gained = heard.identifiers - identifiers(link.seen) - people.identifiers_of(contact.id)
     if not gained:
         return None
     verdicts = people.verdicts.get(link.key, {})
@@ -290,9 +286,7 @@ def _absorb(people: People, reading: Pass, link: Link, contact: Contact, heard: 
     _note_merge(people, link, contact, result, old)
     if new:
         people.index(contact.id)
-        plan.owe(
-            people, contact, link, [n for n, e in contact.fields.items() if e.value is not None], first_sets
-        )
+        plan.owe(people, contact, link, [n for n, e in contact.fields.items() if e.value is not None], first_sets)
         if contact.get("given_name") or contact.get("family_name"):
             plan.owe(people, contact, link, ["full_name"], {})
     elif result.moved.keys() & {"phone", "email"}:
@@ -308,8 +302,9 @@ def _absorb(people: People, reading: Pass, link: Link, contact: Contact, heard: 
 
 def _after(people: People, reading: Pass, link: Link, contact: Contact, heard: Heard, new: bool) -> None:
     optouts.recompute(people, contact, because=heard, link=link)
-    if new:
-        people.forget((link.connection, f"c:{contact.id}", 2))
+    if new and people.push((link.connection, f"c:{contact.id}", CREATE_LANE)) is not None:
+        people.forget((link.connection, f"c:{contact.id}", CREATE_LANE))
+        people.tx.holds.close(f"shared:{link.connection}:{contact.id}", {"resolved": "by itself"}, at=people.now)
     if reading.primed:
         for side in people.roster.sides.values():
             plan.create(people, contact, side)
@@ -338,7 +333,7 @@ def _receipts(people: People, link: Link, heard: Heard) -> dict[str, Value]:
 
 def _not_stored(people: People, link: Link, name: str, heard: Heard) -> None:
     """We sent it, and that side still says what it said before."""
-    push = people.push((link.connection, f"r:{link.external_id}", 1))
+    push = people.push((link.connection, f"r:{link.external_id}", UPDATE_LANE))
     if push is not None and name in push.owed and not heard.receipt:
         return  # the write did not arrive; it is still owed
     detail = {"field": name, "sent": (link.sent or {}).get(name), "says": heard.view.get(name)}

@@ -10,20 +10,24 @@ Only what a side *changed* counts: its view now is compared with `seen`, what it
     no          value   differs            the policy decides
     yes         yes     differs            the policy decides; a blank is a value like another here
 
-The policy: `latest` (default; a side's later word replaces its own earlier one), `priority`, `fill`, `never`.
-A side that moved and lost is owed the winning value. Sets (tags) are merged three-way, never replaced.
+The policy: `latest` (default; a side's later word replaces its own earlier one), `priority` (among equals as in
+`latest`), `fill`, `never`. A side that moved and lost is owed the winning value, if anybody ever gave one.
+Sets (tags) are merged three-way, never replaced.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mappings.contact import SETS, Fields, Value, join_name, split_name
+from mappings.contact import CONSENT, CONSENT_STATES, SETS, Fields, Value, fold, join_name, split_name
 from state.model import Entry
 
 FLIPS = 3
 """How often a value may come back from the other side before the field is held."""
+
+_NAMES = ("given_name", "family_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,8 @@ def _settle(
     if entry is not None and entry.flips >= FLIPS:
         return  # held: nobody's word counts until a person decides
     if not _wins(entry, claim, source, priorities):
-        result.lost[claim.field] = claim.value
+        if entry is not None and not (claim.first and entry.value is None):
+            result.lost[claim.field] = claim.value  # else the side would be owed a blank that nobody said
         return
     flips = _flips(entry, claim, source)
     if entry is not None and flips >= FLIPS:
@@ -121,8 +126,8 @@ def _wins(entry: Entry | None, claim: Claim, source: Source, priorities: Mapping
     if policy == "fill" or (claim.first and claim.value is None):
         return False  # ... and never blanks out
     theirs = priorities.get(entry.by, 0)
-    if policy == "priority":
-        return source.priority >= theirs
+    if policy == "priority" and source.priority != theirs:
+        return source.priority > theirs
     if entry.by == source.name and not claim.first:
         return True
     return (claim.at, source.priority, source.name) >= (entry.at, theirs, entry.by)
@@ -135,9 +140,7 @@ def _flips(entry: Entry | None, claim: Claim, source: Source) -> int:
     return entry.flips + 1 if claim.value == entry.was else 0
 
 
-def _merge_set(
-    contact: Mapping[str, Entry], claim: Claim, seen: Fields, source: Source, result: Merged
-) -> None:
+def _merge_set(contact: Mapping[str, Entry], claim: Claim, seen: Fields, source: Source, result: Merged) -> None:
     if source.policy(claim.field) == "never":
         return
     entry = contact.get(claim.field)
@@ -165,19 +168,27 @@ def _merge_full_name(
         if said is None and join_name(given, family):
             result.lost["full_name"] = None
         return
+    whole = Source(source.name, source.priority, lambda _: source.policy("full_name"))
     parts = split_name(said, given, family) if said else (None, None)
-    for name, value in zip(("given_name", "family_name"), parts, strict=True):
+    if said and family and fold(said) == fold(family):
+        parts = (None, said)  # "Smith" alone does not make Ann Smith a Smith Smith
+    for name, value in zip(_NAMES, parts, strict=True):
         if value is None and claim.first:
             continue  # "Ann" does not say that Ann has no family name
-        _settle(contact, Claim(name, value, claim.at, claim.how, claim.first), source, priorities, result)
-    after = [
-        result.moved[n].value if n in result.moved else _text(contact, n)
-        for n in ("given_name", "family_name")
-    ]
-    if join_name(*(v if isinstance(v, str) else None for v in after)) != said:
+        _settle(contact, Claim(name, value, claim.at, claim.how, claim.first), whole, priorities, result)
+    _full_name_lost(contact, claim, said, result)
+
+
+def _full_name_lost(contact: Mapping[str, Entry], claim: Claim, said: str | None, result: Merged) -> None:
+    for name in _NAMES:
+        result.lost.pop(name, None)  # that side knows of no such field
+    entries = [contact[name] for name in _NAMES if name in contact]
+    if any(entry.flips >= FLIPS for entry in entries):
+        return  # held, as in `_settle`
+    after = value_of({**contact, **result.moved}, "full_name")
+    nothing_won = after is None and (claim.first or not entries)
+    if after != said and not nothing_won:
         result.lost["full_name"] = said
-        result.lost.pop("given_name", None)
-        result.lost.pop("family_name", None)
 
 
 def _text(contact: Mapping[str, Entry], name: str) -> str | None:
@@ -205,23 +216,33 @@ def view_of(contact: Mapping[str, Entry]) -> dict[str, Value]:
 
 
 def tidied(sent: Value, got: Value) -> bool:
-    """Whether `got` may be what a platform made of `sent`: other case, spacing, accents, or cut short."""
-    from mappings.contact import fold
+    """Whether `got` may be what a platform made of `sent`: other case, spacing, accents, or cut short.
 
+    Punctuation is more than tidiness: 1.5 is not 15, a.b@example.org not ab@example.org.
+    """
     if sent == got:
         return True
+    if isinstance(sent, list) and isinstance(got, list):
+        return {_loose(tag) for tag in sent} == {_loose(tag) for tag in got}
     if not isinstance(sent, str) or not isinstance(got, str):
-        return (
-            isinstance(sent, list)
-            and isinstance(got, list)
-            and {fold(t) for t in sent} == {fold(t) for t in got}
-        )
-    short, long = fold(got), fold(sent)
-    return short == long or (len(short) >= 8 and long.startswith(short))
+        return False
+    short, long = _loose(got), _loose(sent)
+    return short == long or (len(short) >= 8 and long.startswith(short) and _prose(long))
+
+
+def _loose(value: str) -> str:
+    kept = (c for c in unicodedata.normalize("NFKD", value) if c.isprintable() and c != " ")
+    return "".join(fold(c) or c for c in kept if not unicodedata.combining(c))
+
+
+def _prose(value: str) -> bool:
+    """Whether a part of it is still the same thing: not so with an address, a phone, a number or a date."""
+    return "@" not in value and any(c.isalpha() for c in value)
 
 
 def combine(ours: Mapping[str, Entry], theirs: Mapping[str, Entry]) -> dict[str, Entry]:
-    """The fields of two contacts that turned out to be one person: the later word, blanks filled, sets joined."""
+    """The fields of two contacts that turned out to be one person: the later word, blanks filled, sets joined,
+    and of consent the more restrictive word, whenever it was said."""
     fields = dict(ours)
     for name, entry in theirs.items():
         mine = fields.get(name)
@@ -229,6 +250,8 @@ def combine(ours: Mapping[str, Entry], theirs: Mapping[str, Entry]) -> dict[str,
             fields[name] = entry
         elif name in SETS:
             fields[name] = mine._replace(value=sorted(_as_set(mine.value) | _as_set(entry.value)))
+        elif name in CONSENT:
+            fields[name] = max(mine, entry, key=lambda e: CONSENT_STATES.index(str(e.value or "unknown")))
         elif entry.value is not None and entry.at > mine.at:
             fields[name] = entry
     return fields

@@ -9,7 +9,7 @@ from daemon.sync import consent, plan
 from daemon.sync.consent import CHANNELS, KIND, NO
 from daemon.sync.heard import Heard
 from daemon.sync.people import People
-from daemon.sync.resolve import Identifier, identifiers
+from daemon.sync.resolve import Identifier
 from daemon.sync.roster import Side
 from mappings.contact import View
 from state.model import Contact, Entry, Hold, Link
@@ -24,7 +24,7 @@ def load(people: People, side: Side, heard: Iterable[Heard]) -> None:
     """Fetch, for a whole page at once, what was decided about its records and every "no" on its identifiers."""
     heard = list(heard)
     people.load_verdicts(side.name, {each.external_id for each in heard})
-    wanted = {i for each in heard for i in identifiers(each.view)}
+    wanted = {i for each in heard for i in each.identifiers}
     for contact in people.contacts:
         wanted |= people.identifiers_of(contact)
     people.load_suppressed({i for i in wanted if i[0] in _KINDS})
@@ -170,11 +170,15 @@ def _spread(people: People, contact: Contact, channel: consent.Channel, *, moved
 
 def _forget_echo(link: Link, heard: Heard) -> None:
     """That side's "no" stops being our echo when somebody lifted it, or said it again themselves."""
+    own = said_there(link, heard)
+    link.told = [c for c in CHANNELS if c in link.told and consent.says_no(link, c) and c not in own]
+
+
+def said_there(link: Link, heard: Heard) -> set[consent.Channel]:
+    """Channels where we wrote the "no", and now the feed shows that somebody said it there themselves."""
+    found: set[consent.Channel] = set()
     for channel in CHANNELS:
-        if channel not in link.told:
-            continue
-        name = consent.field(channel)
-        evidence = heard.evidence.get(name)
-        own = evidence is not None and evidence.how != "api"
-        if link.seen.get(name) != NO or own:
-            link.told = [each for each in link.told if each != channel]
+        evidence = heard.evidence.get(consent.field(channel))
+        if channel in link.told and evidence is not None and evidence.how != "api":
+            found.add(channel)
+    return found

@@ -11,7 +11,7 @@ from typing import Any
 
 from daemon.sync import consent
 from daemon.sync.merge import value_of
-from daemon.sync.resolve import Candidate, Identifier, identifiers, name_of, usable
+from daemon.sync.resolve import Candidate, Identifier, identifiers, identifying, usable
 from daemon.sync.roster import Roster, Side
 from state.model import Contact, Entry, Hold, Link, Noted, Owed
 from state.store import Tx
@@ -31,6 +31,7 @@ class People:
         self.pushes: dict[tuple[str, str, int], Owed] = {}
         self._links_of: dict[int, dict[tuple[str, str], Link]] = {}
         self._kept_identifiers: dict[int, set[Identifier]] = {}
+        self._identifiers: dict[int, frozenset[Identifier]] = {}
         self._asked: set[Identifier] = set()
         self._new_contacts: set[int] = set()
         self.touched: set[int] = set()  # contacts whose row, links or identifiers changed
@@ -122,12 +123,16 @@ class People:
         here = frozenset(link.connection for link in self.links(contact))
         return Candidate(contact, name if isinstance(name, str) else None, found, here)
 
-    def identifiers_of(self, contact: int) -> set[Identifier]:
+    def identifiers_of(self, contact: int) -> frozenset[Identifier]:
         """From the contact's own fields, and from what each of its records says."""
-        found = identifiers({name: entry.value for name, entry in self.contacts[contact].fields.items()})
-        for link in self.links(contact):
-            found |= identifiers(link.seen)
-        return found
+        known = self._identifiers.get(contact)
+        if known is None:
+            fields = self.contacts[contact].fields
+            found = identifiers({name: entry.value for name, entry in fields.items() if identifying(name)})
+            for link in self.links(contact):
+                found |= identifiers(link.seen)
+            known = self._identifiers[contact] = frozenset(found)
+        return known
 
     def owners_of(self, wanted: Iterable[Identifier]) -> dict[Identifier, frozenset[int]]:
         """Who shares these identifiers, leaving out those that cannot match anybody."""
@@ -156,7 +161,12 @@ class People:
 
     def set_field(self, contact: Contact, name: str, entry: Entry) -> None:
         contact.fields[name] = entry
-        self.touched.add(contact.id)
+        self.touch(contact.id)
+
+    def touch(self, contact: int) -> None:
+        """Note that this contact, its links or its identifiers changed."""
+        self.touched.add(contact)
+        self._identifiers.pop(contact, None)
 
     def save(self, link: Link) -> None:
         """Note that this link is new or changed."""
@@ -165,13 +175,13 @@ class People:
         self._changed_links.add(link.key)
         if link.contact_id is not None:
             self._links_of.setdefault(link.contact_id, {})[link.key] = link
-            self.touched.add(link.contact_id)
+            self.touch(link.contact_id)
 
     def attach(self, link: Link, contact: Contact) -> None:
         """Link a record to a contact; it is nobody's stray any more."""
         if link.contact_id is not None and link.contact_id != contact.id:
             self._links_of[link.contact_id].pop(link.key, None)
-            self.touched.add(link.contact_id)
+            self.touch(link.contact_id)
         link.contact_id, link.state, link.reason = contact.id, "linked", None
         self.save(link)
         self.stray(link, ())
@@ -273,7 +283,7 @@ class People:
         added: list[tuple[str, str, int]] = []
         dropped: list[tuple[str, str, int]] = []
         for contact in touched:
-            wanted = set() if contact.merged_into is not None else self.identifiers_of(contact.id)
+            wanted = frozenset[Identifier]() if contact.merged_into is not None else self.identifiers_of(contact.id)
             kept = self._kept_identifiers.get(contact.id, set())
             added += [(kind, value, contact.id) for kind, value in wanted - kept]
             dropped += [(kind, value, contact.id) for kind, value in kept - wanted]

@@ -40,9 +40,7 @@ def owe(people: People, contact: Contact, link: Link, names: Iterable[str], sets
     if side is None or not side.writes or link.state != "linked":
         return
     owed: dict[str, Any] = {
-        name: None
-        for name in names
-        if name in side.updatable and value_of(contact.fields, name) != link.seen.get(name)
+        name: None for name in names if name in side.updatable and value_of(contact.fields, name) != link.seen.get(name)
     }
     for name, (added, removed) in sets.items():
         owed.update(_owed_set(side, link, name, added, removed))
@@ -98,9 +96,7 @@ def settle(people: People, contact: Contact, link: Link) -> None:
     push = people.push((link.connection, f"r:{link.external_id}", UPDATE_LANE))
     if push is None:
         return
-    left = {
-        n: x for n, x in push.owed.items() if n == "tags" or value_of(contact.fields, n) != link.seen.get(n)
-    }
+    left = {n: x for n, x in push.owed.items() if n == "tags" or value_of(contact.fields, n) != link.seen.get(n)}
     if tags := left.pop("tags", None):
         has = link.seen.get("tags")
         present = set(has) if isinstance(has, list) else set()

@@ -16,7 +16,10 @@ Identifier = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A contact that shares an identifier with the record. `here`: it has another record at this connection."""
+    """A contact that shares an identifier with the record. `connections`: where it has a record already.
+
+    `identifiers` only holds usable ones.
+    """
 
     id: int
     name: str | None
@@ -79,22 +82,29 @@ def identifiers(view: Fields) -> set[Identifier]:
         found.add(("phone", phone))
     if isinstance(email := view.get("email"), str):
         found.add(("email", email_key(email)))
-    for name, value in view.items():
-        if name.startswith("external.") and isinstance(value, str):
-            found.add((f"external:{name.removeprefix('external.')}", value))
-        elif name == "other_phones" and isinstance(value, list):
-            found.update(("phone", each) for each in value)
-        elif name == "other_emails" and isinstance(value, list):
-            found.update(("email", email_key(each)) for each in value)
+    if isinstance(phones := view.get("other_phones"), list):
+        found.update(("phone", each) for each in phones)
+    if isinstance(emails := view.get("other_emails"), list):
+        found.update(("email", email_key(each)) for each in emails)
+    for name in view:
+        if name[:9] == "external." and isinstance(value := view[name], str):
+            found.add((f"external:{name[9:]}", value))
     return found
+
+
+def identifying(name: str) -> bool:
+    """Whether a field can say who somebody is."""
+    return name in ("phone", "email", "other_phones", "other_emails") or name.startswith("external.")
 
 
 def usable(identifier: Identifier, ignored: frozenset[str]) -> bool:
     """Whether it may match anybody: not a placeholder, not a role address, not on the owner's list."""
     kind, value = identifier
-    if value in ignored or is_placeholder(kind, value):
+    if value in ignored:
         return False
-    return not (kind == "email" and is_role(value))
+    if kind not in ("phone", "email"):
+        return True  # an id in another system is nobody's placeholder
+    return not is_placeholder(kind, value) and not (kind == "email" and is_role(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,7 @@ class Asked:
     connection: str
     owners: Mapping[Identifier, frozenset[int]]
     verdicts: Mapping[int, str] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
 
 
 def resolve(asked: Asked, candidates: Mapping[int, Candidate]) -> Decision:
@@ -143,9 +154,7 @@ def _by_external(asked: Asked, pool: frozenset[int], candidates: Mapping[int, Ca
     return Ambiguous("duplicate", (only.id,)) if asked.connection in only.connections else Known(only.id)
 
 
-def _one_of(
-    asked: Asked, pool: frozenset[int], candidates: Mapping[int, Candidate], *, strict: bool
-) -> Decision:
+def _one_of(asked: Asked, pool: frozenset[int], candidates: Mapping[int, Candidate], *, strict: bool) -> Decision:
     """`strict`: only one of phone and email matched, so the other must not contradict."""
     fitting = [c for c in sorted(pool) if full_names_compatible(name_of(asked.view), candidates[c].name)]
     if not fitting:
@@ -155,19 +164,20 @@ def _one_of(
     only = candidates[fitting[0]]
     if asked.connection in only.connections:
         return Ambiguous("duplicate", (only.id,))
-    if _conflict(asked.view, only, "external:"):
+    if _conflict(asked, only, "external:"):
         return Ambiguous("external_differs", (only.id,))
-    if strict and _conflict(asked.view, only, "phone"):
+    if strict and _conflict(asked, only, "phone"):
         return Ambiguous("phone_differs", (only.id,))
-    if strict and _conflict(asked.view, only, "email") and not (name_of(asked.view) and only.name):
+    if strict and _conflict(asked, only, "email") and not (name_of(asked.view) and only.name):
         return Ambiguous("email_differs", (only.id,))
     return Known(only.id)
 
 
-def _conflict(view: Fields, candidate: Candidate, kind: str) -> bool:
-    """Both have an identifier of this kind, and none in common."""
-    for wanted in {k for k, _ in identifiers(view) if k.startswith(kind)}:
-        mine = {v for k, v in identifiers(view) if k == wanted}
+def _conflict(asked: Asked, candidate: Candidate, kind: str) -> bool:
+    """Both have an identifier of this kind, and none in common. A placeholder contradicts nobody."""
+    said = {each for each in identifiers(asked.view) if usable(each, asked.ignored)}
+    for wanted in {k for k, _ in said if k.startswith(kind)}:
+        mine = {v for k, v in said if k == wanted}
         theirs = {v for k, v in candidate.identifiers if k == wanted}
         if mine and theirs and not mine & theirs:
             return True
@@ -194,6 +204,5 @@ def joinable(one: Candidate, other: Candidate) -> bool:
         return False
     kinds = {k for k, _ in one.identifiers} & {k for k, _ in other.identifiers}
     return all(
-        {v for k, v in one.identifiers if k == kind} & {v for k, v in other.identifiers if k == kind}
-        for kind in kinds
+        {v for k, v in one.identifiers if k == kind} & {v for k, v in other.identifiers if k == kind} for kind in kinds
     )

@@ -31,7 +31,8 @@ def join(people: People, keep: int, drop: int, *, because: Link | None) -> Conta
         people.forget(key)
     ours.fields = combine(ours.fields, theirs.fields)
     theirs.merged_into = keep
-    people.touched |= {keep, drop}
+    people.touch(keep)
+    people.touch(drop)
     _move(people, links, ours)
     people.tx.links.move_decisions(drop, keep)
     owe_everything(people, ours)
@@ -76,7 +77,8 @@ def part(people: People, snapshot: dict[str, Any]) -> tuple[Contact, Contact]:
             state = link.state
             people.attach(link, drop)
             link.state = state
-    people.touched |= {keep.id, drop.id}
+    people.touch(keep.id)
+    people.touch(drop.id)
     _remember_different(people, keep, drop)
     for number in (keep.id, drop.id):
         people.note("unmerged", {"keep": keep.id, "drop": drop.id}, contact=number)

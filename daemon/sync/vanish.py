@@ -49,9 +49,7 @@ def let_go(people: People, link: Link) -> None:
         people.forget((link.connection, f"r:{link.external_id}", lane))
     if link.contact_id is None:
         people.stray(link, ())
-        people.tx.holds.close(
-            f"record:{link.connection}:{link.external_id}", {"resolved": "vanished"}, at=people.now
-        )
+        people.tx.holds.close(f"record:{link.connection}:{link.external_id}", {"resolved": "vanished"}, at=people.now)
     people.suppress(link, {i for i in identifiers(link.seen) if i[0] in ("phone", "email")})
     link.state, link.sent = "vanished", None
     people.save(link)

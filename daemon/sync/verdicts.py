@@ -3,6 +3,7 @@ all of it in the journal, all of it planned like any other change: the next run 
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from daemon.errors import SkipRecord
@@ -28,7 +29,16 @@ CHOICES = {
 """What can be decided about each kind of hold."""
 
 
-def decide(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, *, only: int | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What a person chose. `only`: release no more than so many pushes from a fuse."""
+
+    choice: str
+    argument: str | None = None
+    only: int | None = None
+
+
+def decide(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
     """Carry out a person's decision within one transaction; returns in words what was done.
 
     Raises SkipRecord, with the choices there are, for one that makes no sense for this hold.
@@ -42,15 +52,19 @@ def decide(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None
         "shared_identifier": _dismiss_or_again,
         "unwritable": _dismiss,
         "consent_missing": _dismiss,
-    }[hold.kind](tx, roster, hold, choice, argument, only)
-    decision = {"choice": choice, "argument": argument, "only": only}
-    if not (hold.kind == "fuse" and only is not None):
+    }[hold.kind](tx, roster, hold, picked)
+    decision = asdict(picked)
+    if not _partly(tx, hold, picked):
         tx.holds.close(hold.key, decision, at=roster.clock())
     people = _people(tx, roster)
     people.note("decided", {"hold": hold.id, "kind": hold.kind, **decision}, contact=hold.contact_id)
     people.flush()
     return done
 
+
+def _partly(tx: Tx, hold: Hold, picked: Picked) -> bool:
+    """A fuse of which only some pushes were released stays tripped for the rest."""
+    return picked.only is not None and (hold.connection, hold.detail.get("kind")) in tx.outbox.unapproved()
 
 
 def _people(tx: Tx, roster: Roster) -> People:
@@ -64,15 +78,15 @@ def _no_such_choice(hold: Hold, choice: str) -> SkipRecord:
 # a record that may be somebody we know
 
 
-def _match(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
-    if choice not in ("same", "different"):
-        raise _no_such_choice(hold, choice)
+def _match(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
+    if picked.choice not in ("same", "different"):
+        raise _no_such_choice(hold, picked.choice)
     assert hold.connection is not None
     assert hold.external_id is not None
     if hold.connection not in roster.sides:
         raise SkipRecord(f"connection {hold.connection} is not in the configuration", hint="add it, or leave the hold")
     candidates = [int(c) for c in hold.detail["contacts"]]
-    chosen = _chosen(hold, candidates, argument) if choice == "same" else None
+    chosen = _chosen(hold, candidates, picked.argument) if picked.choice == "same" else None
     for candidate in candidates:
         verdict = "same" if candidate == chosen else "different"
         tx.links.decide(hold.connection, hold.external_id, candidate, verdict, at=roster.clock())
@@ -85,7 +99,10 @@ def _chosen(hold: Hold, candidates: list[int], argument: str | None) -> int:
     wanted = (argument or "").removeprefix("c")
     if not wanted.isdigit() or int(wanted) not in candidates:
         names = ", ".join(f"c{c}" for c in candidates)
-        raise SkipRecord("say which contact it is", hint=f"rosterd holds decide {hold.id} same {names.split(', ')[0]}  (one of {names})")
+        raise SkipRecord(
+            "say which contact it is",
+            hint=f"rosterd holds decide {hold.id} same {names.split(', ')[0]}  (one of {names})",
+        )
     return int(wanted)
 
 
@@ -108,7 +125,9 @@ def _take_again(tx: Tx, roster: Roster, hold: Hold) -> str:
     optouts.reach_strays(people)
     people.flush()
     if outcome == "held":
-        raise SkipRecord(f"it would still be held: {why}", hint="decide about the other hold first, or merge the contacts")
+        raise SkipRecord(
+            f"it would still be held: {why}", hint="decide about the other hold first, or merge the contacts"
+        )
     who = people.records[side.name, link.external_id].contact_id
     return f"the record belongs to contact c{who}"
 
@@ -116,17 +135,17 @@ def _take_again(tx: Tx, roster: Roster, hold: Hold) -> str:
 # a field two sides keep flipping
 
 
-def _flip(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
+def _flip(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
     name = str(hold.detail["field"])
     people = _people(tx, roster)
     people.load_contacts({hold.contact_id or 0})
     contact = people.contacts[hold.contact_id or 0]
     entry = contact.fields[name]
-    if choice == "take":
-        says = _said_by(people, contact, name, argument)
+    if picked.choice == "take":
+        says = _said_by(people, contact, name, picked.argument)
         entry = entry._replace(value=says.seen[name], by=says.connection, how="decided", at=roster.clock())
-    elif choice != "keep":
-        raise _no_such_choice(hold, choice)
+    elif picked.choice != "keep":
+        raise _no_such_choice(hold, picked.choice)
     people.set_field(contact, name, entry._replace(flips=0, was=None))
     plan.moved(people, contact, [name], {}, by=None)
     people.flush()
@@ -144,15 +163,15 @@ def _said_by(people: People, contact: Contact, name: str, connection: str | None
 # a tripped fuse
 
 
-def _fuse(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
+def _fuse(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
     kind, connection = str(hold.detail["kind"]), hold.connection or ""
-    if choice not in ("approve", "reject"):
-        raise _no_such_choice(hold, choice)
+    if picked.choice not in ("approve", "reject"):
+        raise _no_such_choice(hold, picked.choice)
     if kind == "vanish":
-        return _fuse_vanish(tx, roster, connection, choice)
-    if choice == "reject":
+        return _fuse_vanish(tx, roster, connection, picked.choice)
+    if picked.choice == "reject":
         return f"{tx.outbox.discard(connection, kind)} pushes dropped"
-    released = tx.outbox.release(connection, kind, limit=only)
+    released = tx.outbox.release(connection, kind, limit=picked.only)
     return f"{released} pushes released; the next run sends them"
 
 
@@ -167,11 +186,11 @@ def _fuse_vanish(tx: Tx, roster: Roster, connection: str, choice: str) -> str:
 # consent
 
 
-def _consent_jump(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
-    if choice == "dismiss":
+def _consent_jump(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
+    if picked.choice == "dismiss":
         return "they stay unsubscribed"
-    if choice != "believe":
-        raise _no_such_choice(hold, choice)
+    if picked.choice != "believe":
+        raise _no_such_choice(hold, picked.choice)
     people = _people(tx, roster)
     records: dict[str, Any] = hold.detail["records"]
     people.load_records(hold.connection or "", set(records))
@@ -191,15 +210,15 @@ def _consent_jump(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str
 # the rest
 
 
-def _dismiss(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
-    if choice != "dismiss":
-        raise _no_such_choice(hold, choice)
+def _dismiss(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:  # noqa: ARG001 - one signature for all
+    if picked.choice != "dismiss":
+        raise _no_such_choice(hold, picked.choice)
     return "dismissed"
 
 
-def _dismiss_or_again(tx: Tx, roster: Roster, hold: Hold, choice: str, argument: str | None, only: int | None) -> str:
-    if choice != "again":
-        return _dismiss(tx, roster, hold, choice, argument, only)
+def _dismiss_or_again(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
+    if picked.choice != "again":
+        return _dismiss(tx, roster, hold, picked)
     people = _people(tx, roster)
     people.load_contacts({hold.contact_id} if hold.contact_id is not None else set())
     contact = people.contacts[hold.contact_id or 0]
@@ -249,5 +268,3 @@ def unmerge(tx: Tx, roster: Roster, drop: int) -> str:
         optouts.recompute(people, contact, because=None, link=None)
     people.flush()
     return f"c{parted.id} stands for itself again; c{keep.id} keeps what was edited since"
-
-

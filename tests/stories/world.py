@@ -13,7 +13,7 @@ from daemon.sync.verdicts import Picked, decide
 from mappings.load import load
 from state.model import Contact, Hold, Noted, Owed
 from state.store import Store
-from tests.twin import FULL, MAPPING, TwinConnector, TwinPlatform
+from tests.stories.twin import FULL, MAPPING, TwinConnector, TwinPlatform
 
 
 class World:

@@ -30,9 +30,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "contacts",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
         sa.Column("fields", sa.Text(), nullable=False),
         sa.Column("merged_into", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
@@ -67,6 +65,7 @@ def upgrade() -> None:
         sa.Column("opened_at", sa.Float(), nullable=False),
         sa.Column("decided_at", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_holds")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_holds_state", "holds", ["state", "key"], unique=False)
     op.create_table(
@@ -80,6 +79,7 @@ def upgrade() -> None:
         sa.Column("external_id", sa.String(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_journal")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_journal_contact_id", "journal", ["contact_id"], unique=False)
     op.create_table(
@@ -100,6 +100,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("connection", "target", "lane", name=op.f("uq_outbox_connection_target_lane")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_outbox_contact_id", "outbox", ["contact_id"], unique=False)
     op.create_index("ix_outbox_due", "outbox", ["connection", "state", "lane", "id"], unique=False)
@@ -111,6 +112,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(), nullable=True),
         sa.Column("books", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "strays",

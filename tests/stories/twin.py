@@ -106,7 +106,9 @@ class TwinPlatform:
 
     # what people do there
 
-    def add(self, *, tags: Sequence[str] = (), sms: bool | None = None, mail: bool | None = None, **columns: Any) -> str:
+    def add(
+        self, *, tags: Sequence[str] = (), sms: bool | None = None, mail: bool | None = None, **columns: Any
+    ) -> str:
         """A person adds a record; columns not named are blank. Returns its id."""
         external_id = str(next(self._numbers))
         blank: dict[str, Any] = dict.fromkeys(sorted(self.capabilities.update - {"custom"}))
@@ -217,7 +219,9 @@ class TwinPlatform:
         return Stored(push.ref, new, self.record(new) if self.receipts else None)
 
     def _with(self, key: str, value: str) -> list[str]:
-        return [i for i, row in self.rows.items() if isinstance(row.get(key), str) and row[key].lower() == value.lower()]
+        return [
+            i for i, row in self.rows.items() if isinstance(row.get(key), str) and row[key].lower() == value.lower()
+        ]
 
     def _update(self, push: Update) -> Outcome:
         assert "opt_in" not in push.wire, "an update never carries consent"
