@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from state.model import Contact, Entry, dumps, loads
@@ -104,17 +105,29 @@ class Contacts:
             self._db.execute(delete(identifiers).where(key.in_(old)))
 
     def search(self, needle: str, *, limit: int = 50) -> list[Contact]:
-        """Contacts one of whose identifiers or names contains the text, ignoring case."""
-        like = f"%{needle.lower()}%"
-        by_identifier = select(identifiers.c.contact_id).where(identifiers.c.value.ilike(like))
-        query = select(contacts).where(
-            contacts.c.merged_into.is_(None),
-            contacts.c.id.in_(by_identifier) | contacts.c.fields.ilike(f"%{dumps(needle)[1:-1]}%"),
-        )
-        return [_contact(row) for row in self._db.execute(query.order_by(contacts.c.id).limit(limit))]
+        """Contacts whose name, or one of whose identifiers, contains the text, ignoring case."""
+        alive = select(contacts).where(contacts.c.merged_into.is_(None)).order_by(contacts.c.id)
+        holders = select(identifiers.c.contact_id).where(identifiers.c.value.icontains(needle, autoescape=True))
+        rows = self._db.execute(alive.where(contacts.c.id.in_(holders)).limit(limit))
+        found = {row.id: _contact(row) for row in rows}
+        with self._db.execute(alive.where(*_narrowed(needle))) as rows:
+            named = (c for c in map(_contact, rows) if needle.casefold() in _name(c))
+            found.update((c.id, c) for c in islice(named, limit))
+        return [found[number] for number in sorted(found)][:limit]
 
     def count(self) -> int:
         from sqlalchemy import func
 
         query = select(func.count()).select_from(contacts).where(contacts.c.merged_into.is_(None))
         return int(self._db.execute(query).scalar_one())
+
+
+def _narrowed(needle: str) -> list[ColumnElement[bool]]:
+    """What the database can say beforehand: each word is somewhere in the fields. It folds none but ASCII letters."""
+    words = [dumps(word)[1:-1] for word in needle.split() if word.isascii()]
+    return [contacts.c.fields.icontains(word, autoescape=True) for word in words]
+
+
+def _name(contact: Contact) -> str:
+    parts = (contact.get("given_name"), contact.get("family_name"))
+    return " ".join(part for part in parts if isinstance(part, str)).casefold()

@@ -31,7 +31,7 @@ def engine(url: str | URL, *, foreign_keys: bool = True) -> Engine:
     target = make_url(url)
     if target.drivername in ("postgresql", "postgres"):
         target = target.set(drivername="postgresql+psycopg")
-    made = create_engine(target, pool_pre_ping=target.get_backend_name() != "sqlite")
+    made = create_engine(target, pool_pre_ping=target.get_backend_name() != "sqlite", hide_parameters=True)
     if made.dialect.name == "sqlite":
         _prepare_sqlite(made, foreign_keys)
     return made

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from state.model import Owed, dumps, loads
 from state.tables import outbox
 
-_COLUMNS = ("kind", "owed", "state", "approved", "attempts", "due_at", "reason")
+_COLUMNS = ("contact_id", "kind", "owed", "state", "approved", "attempts", "due_at", "reason")
 _UPDATE = (
     update(outbox).where(outbox.c.id == bindparam("key")).values({name: bindparam("new_" + name) for name in _COLUMNS})
 )
@@ -36,6 +36,7 @@ def _owed(row: Any) -> Owed:
 
 def _row(push: Owed) -> dict[str, Any]:
     return {
+        "contact_id": push.contact_id,
         "kind": push.kind,
         "owed": dumps(push.owed),
         "state": push.state,
@@ -91,7 +92,6 @@ class Outbox:
                 "connection": x.connection,
                 "target": x.target,
                 "lane": x.lane,
-                "contact_id": x.contact_id,
                 "external_id": x.external_id,
                 "created_at": x.created_at,
                 **_row(x),

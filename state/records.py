@@ -129,8 +129,9 @@ class Holds:
         return self._db.execute(done).rowcount > 0
 
     def counts(self) -> dict[str, int]:
-        query = select(holds.c.kind, func.count()).where(holds.c.state == "open").group_by(holds.c.kind)
-        return dict(self._db.execute(query))
+        count = func.count().label("open")
+        query = select(holds.c.kind, count).where(holds.c.state == "open").group_by(holds.c.kind)
+        return {row.kind: row.open for row in self._db.execute(query)}
 
 
 def _hold(row: Any) -> Hold:

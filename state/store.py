@@ -54,6 +54,9 @@ class Store:
         except DBAPIError as problem:
             self.close()
             raise StateError(f"the database cannot be used: {problem.orig}", hint="rosterd db check") from None
+        except StateError:
+            self.close()
+            raise
 
     def _open_file(self, path: Path, exclusive: bool) -> None:
         if not exclusive and not path.exists():
@@ -79,10 +82,10 @@ class Store:
         """A consistent copy of the database (SQLite), made while others may read it."""
         if self.path is None:
             raise StateError("only an SQLite state can be copied like this")
+        make_private(path)  # before it holds anybody's phone number
         source, target = sqlite3.connect(self.path), sqlite3.connect(path)
         with contextlib.closing(source), contextlib.closing(target):
             source.backup(target)
-        path.chmod(0o600)
 
     def check(self) -> list[str]:
         """What is wrong with the database file; empty when it is whole."""

@@ -53,6 +53,11 @@ def lifted(before: str, after: str) -> bool:
     return before == NO and after in ("subscribed", "unknown")
 
 
+def believed(before: object, now: str, *, echo: bool) -> str:
+    """What a side is taken to say, given what it said. A number found dead does not take back its owner's "no"."""
+    return NO if now == "undeliverable" and before == NO and not echo else now
+
+
 def says_no(link: Link, channel: Channel) -> bool:
     """Whether that side already keeps the "no", whoever said it."""
     return link.seen.get(field(channel)) == NO

@@ -48,7 +48,9 @@ def guard(people: People, reading: Pass, link: Link | None, heard: Heard) -> Non
         before = link.seen.get(name) if link is not None else None
         now = heard.view.get(name)
         if now == NO:
-            heard.view[name] = _dead_or_no(reading.side, heard, name, before)
+            heard.view[name] = now = _dead_or_no(reading.side, heard, name, before)
+        if isinstance(now, str) and link is not None:
+            heard.view[name] = now = consent.believed(before, now, echo=channel in link.told)
         if link is None or not isinstance(before, str):
             continue
         if name not in heard.view:

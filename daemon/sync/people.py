@@ -13,7 +13,7 @@ from daemon.sync import consent
 from daemon.sync.merge import value_of
 from daemon.sync.resolve import Candidate, Identifier, identifiers, identifying, usable
 from daemon.sync.roster import Roster, Side
-from state.model import Contact, Entry, Hold, Link, Noted, Owed
+from state.model import CONSENT_LANE, UPDATE_LANE, Contact, Entry, Hold, Link, Noted, Owed
 from state.store import Tx
 
 RESERVE = 64
@@ -185,6 +185,15 @@ class People:
         link.contact_id, link.state, link.reason = contact.id, "linked", None
         self.save(link)
         self.stray(link, ())
+        self._take_along(link, contact)
+
+    def _take_along(self, link: Link, contact: Contact) -> None:
+        """What is owed to a record is found by its contact: a "no" told to a stray must be found by its new owner."""
+        for lane in (CONSENT_LANE, UPDATE_LANE):
+            push = self.pushes.get((link.connection, f"r:{link.external_id}", lane))
+            if push is not None and push.contact_id != contact.id:
+                push.contact_id = contact.id
+                self.owe(push)
 
     def stray(self, link: Link, found: Iterable[Identifier]) -> None:
         """Keep (or with none, forget) the identifiers and the "no" of a record that belongs to nobody."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.stories.world import World
 from tests.stories.twin import MAPPING, NAME_ONLY, NAMED
+from tests.stories.world import World
 
 ANN = {"phone": "+12025550101", "email": "ann@example.org", "first": "Ann", "last": "Smith"}
 
@@ -133,7 +133,8 @@ def test_a_connection_of_direction_out_is_told_but_not_believed(new_world) -> No
     world.b.edit(b, city="Turin")
     world.settle()
     assert world.a.rows[a]["city"] == world.b.rows[b]["city"] == "Rome"
-    assert world.a.find(phone="+12025550103") == [] and only_there in world.b.rows
+    assert world.a.find(phone="+12025550103") == []
+    assert only_there in world.b.rows
     world.b.opt_out(b)
     world.settle()
     assert world.a.says_no(a), "a no is heard from everywhere"

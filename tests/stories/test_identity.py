@@ -154,12 +154,14 @@ def test_a_merge_by_hand_and_its_undoing(world: World) -> None:
         merge_contacts(tx, world.roster, keep, drop)
     world.settle()
     assert len(world.contacts()) == 1
-    assert world.b.rows[b]["phone"] == "+12025550101" and world.a.rows[a]["notes"] == "late"
+    assert world.b.rows[b]["phone"] == "+12025550101"
+    assert world.a.rows[a]["notes"] == "late"
     with world.store.transaction() as tx:
         unmerge(tx, world.roster, drop)
     parted = {contact.id: contact for contact in world.contacts()}
     assert set(parted) == {keep, drop}
-    assert parted[drop].get("notes") == "late" and parted[drop].get("phone") is None
+    assert parted[drop].get("notes") == "late"
+    assert parted[drop].get("phone") is None
     assert parted[keep].get("notes") is None
     world.settle()
     world.sync(full=True)

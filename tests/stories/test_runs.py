@@ -9,8 +9,8 @@ import pytest
 
 from daemon.platforms.base import Create, Update
 from daemon.sync.roster import Limit, Rules
-from tests.stories.world import World
 from tests.stories.twin import FULL, MAPPING, Crash
+from tests.stories.world import World
 
 ANN = {"phone": "+12025550101", "email": "ann@example.org", "first": "Ann", "last": "Smith"}
 
@@ -29,7 +29,8 @@ def test_nothing_is_written_before_everything_has_been_read(new_world) -> None: 
     world.b.add(phone="+12025550102", first="P2", last="Q", sms=False)
     world.a.fail("sweep", "later")
     report = world.sync()
-    assert report.waiting == ["a"] and report.outcome == "later"
+    assert report.waiting == ["a"]
+    assert report.outcome == "later"
     assert world.a.log == world.b.log == []
     world.now += 600
     report = world.sync()
@@ -142,7 +143,8 @@ def test_a_push_whose_answer_is_lost_is_neither_lost_nor_done_twice(world: World
     world.settle()
     (row,) = world.b.rows.values()
     assert (row["city"], row["opt_in"]["sms"]) == (world.a.rows[a]["city"], world.a.rows[a]["opt_in"]["sms"])
-    assert world.b.harm == {} and len(world.contacts()) == 1
+    assert world.b.harm == {}
+    assert len(world.contacts()) == 1
     assert world.sync().sent == 0
 
 
@@ -162,7 +164,8 @@ def test_a_refused_push_is_a_dead_letter_and_is_tried_again_when_it_changes(worl
     world.b.refuse = lambda _: "city is too silly"
     world.a.edit(a, city="Xyzzy")
     report = world.sync()
-    assert report.outcome == "partial" and report.books["b"].refused == 1
+    assert report.outcome == "partial"
+    assert report.books["b"].refused == 1
     assert [(push.state, push.reason) for push in world.outbox()] == [("dead", "city is too silly")]
     assert world.sync().books["b"].refused == 0, "not tried again and again"
     world.b.refuse = lambda _: None
@@ -210,7 +213,8 @@ def test_a_mass_change_waits_and_a_person_releases_some_then_all(new_world) -> N
     for each in ids:
         world.a.edit(each, city="OOPS")
     report = world.sync()
-    assert report.tripped == [("b", "update", 10)] and report.outcome == "partial"
+    assert report.tripped == [("b", "update", 10)]
+    assert report.outcome == "partial"
     assert world.b.log == []
     (hold,) = world.holds("fuse")
     world.decide(hold, "approve", only=2)
@@ -218,7 +222,8 @@ def test_a_mass_change_waits_and_a_person_releases_some_then_all(new_world) -> N
     assert len(world.b.find(city="OOPS")) == 2
     world.decide(world.holds("fuse")[0], "approve")
     world.settle()
-    assert len(world.b.find(city="OOPS")) == 10 and not world.holds()
+    assert len(world.b.find(city="OOPS")) == 10
+    assert not world.holds()
 
 
 def test_a_rejected_mass_change_is_dropped(new_world) -> None:  # type: ignore[no-untyped-def]
@@ -257,7 +262,8 @@ def test_a_record_vanishes_only_after_two_complete_sweeps_and_is_neither_deleted
     assert world.sync(full=True).books["b"].vanished == 1
     world.a.edit(a, city="Oslo")
     world.settle()
-    assert world.b.rows == {} and a in world.a.rows
+    assert world.b.rows == {}
+    assert a in world.a.rows
 
 
 def test_a_mass_vanishing_waits(new_world) -> None:  # type: ignore[no-untyped-def]
@@ -285,7 +291,8 @@ def test_a_record_that_returns_is_linked_again(world: World) -> None:
     world.b.rows[b] = row
     world.b.edit(b, city="Oslo")
     world.settle()
-    assert world.a.rows[a]["city"] == "Oslo" and len(world.contacts()) == 1
+    assert world.a.rows[a]["city"] == "Oslo"
+    assert len(world.contacts()) == 1
 
 
 def test_a_write_to_a_record_that_is_gone_unlinks_it(world: World) -> None:
@@ -334,7 +341,8 @@ def test_every_record_read_is_accounted_for(world: World) -> None:
     report = world.sync()
     books = report.books["a"]
     assert (books.read, books.changed, books.failed, books.held) == (3, 1, 1, 1)
-    assert books.balanced and report.outcome == "partial"
+    assert books.balanced
+    assert report.outcome == "partial"
     assert any("phone" in reason for reason in books.reasons)
     again = world.sync(full=True).books["a"]
     assert (again.read, again.unchanged, again.failed, again.held) == (3, 1, 1, 1)
@@ -345,7 +353,8 @@ def test_every_record_read_is_accounted_for(world: World) -> None:
 def test_a_dry_plan_sends_nothing(world: World) -> None:
     people(world, "a", 3)
     report = world.sync(send=False)
-    assert report.sent == 0 and world.b.log == []
+    assert report.sent == 0
+    assert world.b.log == []
     assert len([push for push in world.outbox() if push.kind == "create"]) == 3
     world.sync()
     assert len([push for push in world.b.log if isinstance(push, Create)]) == 3

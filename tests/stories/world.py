@@ -19,8 +19,8 @@ from tests.stories.twin import FULL, MAPPING, TwinConnector, TwinPlatform
 class World:
     """Twins by name; `sync()` runs once. The clock moves a minute before each run, so that edits have times."""
 
-    def __init__(self, folder: Path, *names: str, rules: Rules = Rules(), **options: dict[str, Any]) -> None:
-        self.folder, self.rules, self.now = folder, rules, 1_700_000_000.0
+    def __init__(self, folder: Path, *names: str, rules: Rules | None = None, **options: dict[str, Any]) -> None:
+        self.folder, self.rules, self.now = folder, rules or Rules(), 1_700_000_000.0
         self.twins: dict[str, TwinPlatform] = {}
         self.options = options
         for name in names:

@@ -1,0 +1,160 @@
+"""`rosterd check`: configuration, mappings, database, accounts, in this order; whatever can be said is said."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import click
+
+from daemon.commands.options import CONFIG, FAILED, as_json
+from daemon.commands.session import Session, session
+from daemon.errors import RosterdError
+from daemon.output import clean, is_terminal, json_out, say
+from daemon.platforms import registry
+from daemon.platforms.base import Connector
+from mappings.check import check as check_mapping
+from state.engine import sqlite_path
+
+Level = Literal["ok", "note", "warn", "fail"]
+LEVELS: dict[str, Level] = {"error": "fail", "warning": "warn", "note": "note"}
+COLOURS = {"ok": "green", "note": "cyan", "warn": "yellow", "fail": "red"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the check. `group`: config (exit 78 when it fails), database or account (exit 1)."""
+
+    group: str
+    level: Level
+    what: str
+    text: str
+    hint: str = ""
+
+
+@click.command()
+@click.option("--offline", is_flag=True, help="Do not call the accounts.")
+@as_json
+@click.pass_context
+def command(ctx: click.Context, offline: bool, as_json: bool) -> None:
+    """Look for mistakes before they cost something. Nothing is changed anywhere; accounts are only read.
+
+    \b
+    rosterd check --offline      configuration, mappings and database
+    rosterd check                ... and every account
+    """
+    findings = []
+    for finding in look(session(ctx), offline=offline):
+        findings.append(finding)
+        if not as_json:
+            _show(finding)
+    if as_json:
+        json_out({"findings": findings, "ok": not any(each.level == "fail" for each in findings)})
+    else:
+        _sum_up(findings, offline)
+    ctx.exit(code(findings))
+
+
+def code(findings: list[Finding]) -> int:
+    failed = {finding.group for finding in findings if finding.level == "fail"}
+    return CONFIG if "config" in failed else FAILED if failed else 0
+
+
+def look(found: Session, *, offline: bool) -> Iterator[Finding]:
+    """Every finding, as it is found. Raises BadConfig when there is no configuration to speak of."""
+    settings = found.settings
+    count = len(settings.enabled)
+    yield Finding("config", "ok" if count else "warn", str(settings.path), f"{count} connections are switched on")
+    if count == 1:
+        yield Finding("config", "note", str(settings.path), "with one connection there is nobody to keep in step with")
+    for name in settings.enabled:
+        yield from _mapping(found, name)
+    yield from _database(found)
+    if not offline:
+        for name in settings.enabled:
+            yield from _account(found, name)
+
+
+def _mapping(found: Session, name: str) -> Iterator[Finding]:
+    mapping = found.mappings[name]
+    able = registry.capabilities(mapping.platform)
+    findings = check_mapping(
+        mapping, readable_wire=able.read, writable_wire=able.update | able.create, lengths=able.lengths
+    )
+    for each in findings:
+        yield Finding("config", LEVELS[each.level], f"{mapping.source} {each.where}", each.text, each.hint)
+    if not any(each.level == "error" for each in findings):
+        both = len(mapping.readable & mapping.writable)
+        yield Finding("config", "ok", f"mapping of {name}", f"{len(mapping.readable)} fields read, {both} both ways")
+
+
+def _database(found: Session) -> Iterator[Finding]:
+    url = found.settings.state.url
+    path = sqlite_path(url) if url.startswith("sqlite") else None
+    what = str(path) if path is not None else "database"
+    try:
+        if path is not None and not path.exists():
+            yield _no_database_yet(what, os.access(_existing_parent(path), os.W_OK))
+            return
+        with found.look() as tx:
+            people = tx.contacts.count()
+        yield Finding("database", "ok", what, f"{people:,} contacts")
+    except RosterdError as problem:
+        yield Finding("database", "fail", what, str(problem), problem.hint)
+
+
+def _existing_parent(path: os.PathLike[str]) -> str:
+    folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _no_database_yet(what: str, writable: bool) -> Finding:
+    if writable:
+        return Finding("database", "ok", what, "not there yet; the first sync makes it")
+    hint = "make the folder and give it to the user rosterd runs as, or change state.url"
+    return Finding("database", "fail", what, "is not there, and cannot be made", hint)
+
+
+def _account(found: Session, name: str) -> Iterator[Finding]:
+    """Try one account, reading only. What goes wrong with it is a finding, not the end."""
+    connector: Connector | None = None
+    try:
+        connector = registry.connect(found.settings.enabled[name], _facts(found, name))
+        for what, well, text in connector.probe():
+            yield Finding("account", "ok" if well else "warn", f"{name}: {what}", text)
+    except RosterdError as problem:
+        yield Finding("account", "fail", name, str(problem), problem.hint)
+    finally:
+        if connector is not None:
+            connector.close()
+
+
+def _facts(found: Session, name: str) -> dict[str, object]:
+    """What is known of the account, if there is a database: it saves calls."""
+    path = sqlite_path(found.settings.state.url) if found.settings.state.url.startswith("sqlite") else None
+    if path is not None and not path.exists():
+        return {}
+    try:
+        with found.look() as tx:
+            account = tx.connections.all().get(name)
+    except RosterdError:
+        return {}
+    return dict(account.facts) if account is not None else {}
+
+
+def _show(finding: Finding) -> None:
+    level = click.style(f"{finding.level:<4}", fg=COLOURS[finding.level], bold=True) if is_terminal() else None
+    click.echo(f"{level or finding.level.ljust(4)}  {clean(finding.what)}: {clean(finding.text)}")
+    if finding.hint:
+        say(f"      {clean(finding.hint)}", dim=True)
+
+
+def _sum_up(findings: list[Finding], offline: bool) -> None:
+    count = {level: sum(finding.level == level for finding in findings) for level in COLOURS}
+    said = "all is well" if not count["fail"] else f"{count['fail']} to mend"
+    warned = f", {count['warn']} to look at" if count["warn"] else ""
+    say(f"{said}{warned}{' (the accounts were not called)' if offline else ''}", bold=True)

@@ -1,0 +1,32 @@
+"""`rosterd sandbox`: both platforms on this machine, with made-up people, to try a mapping on."""
+
+from __future__ import annotations
+
+import click
+
+from daemon.commands.sync import stopping
+from daemon.errors import RosterdError
+from daemon.output import say
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="0: a free one.")
+@click.option("--people", type=click.IntRange(0), default=60, show_default=True, help="How many there are.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same people.")
+def command(port: int, people: int, seed: int) -> None:
+    """Serve Strive and Telerivet on this machine, with made-up people, until Ctrl-C.
+
+    \b
+    rosterd sandbox &
+    rosterd init --sandbox http://127.0.0.1:8090
+    """
+    from daemon.sandbox import serve
+
+    try:
+        with stopping(quiet=True) as stop:
+            serve(port, people, seed, empty=people == 0, echo=say, until=stop)
+    except OSError as problem:
+        raise RosterdError(
+            f"port {port} cannot be used: {problem.strerror}", hint="rosterd sandbox --port 0 takes a free one"
+        ) from None
+    say("stopped", err=True)

@@ -1,0 +1,99 @@
+"""What most commands begin with: the settings, the log, the database, the roster."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import click
+
+from daemon import assemble, logs
+from daemon import settings as config
+from daemon.commands.options import Globals
+from daemon.errors import SkipRecord
+from daemon.settings import Settings
+from daemon.sync.roster import Roster
+from state.store import Store, Tx
+
+if TYPE_CHECKING:
+    from mappings.mapping import Mapping
+
+
+@dataclass
+class Session:
+    """One call of a command that works with the configuration."""
+
+    globals: Globals
+
+    @cached_property
+    def _loaded(self) -> tuple[Settings, dict[str, Mapping]]:
+        settings, mappings = config.load_all(config.find(self.globals.config))
+        set_up_log(self.globals, settings)
+        return settings, mappings
+
+    @property
+    def settings(self) -> Settings:
+        return self._loaded[0]
+
+    @property
+    def mappings(self) -> dict[str, Mapping]:
+        return self._loaded[1]
+
+    def roster(self, store: Store) -> Roster:
+        return assemble.roster(self.settings, store, loaded=self.mappings)
+
+    @contextlib.contextmanager
+    def store(self, *, exclusive: bool = True) -> Iterator[Store]:
+        """The database, closed at the end. Raises Busy when another process holds it."""
+        with assemble.state_errors():
+            store = assemble.open_store(self.settings.state.url, exclusive=exclusive)
+            try:
+                yield store
+            finally:
+                store.close()
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[Tx]:
+        """Read the database, also beside a running sync."""
+        with self.store(exclusive=False) as store, store.look() as tx:
+            yield tx
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[tuple[Tx, Roster]]:
+        """Decide something: one transaction, all or nothing."""
+        with self.store() as store:
+            roster = self.roster(store)
+            with store.transaction() as tx:
+                yield tx, roster
+
+
+def set_up_log(options: Globals, settings: Settings | None = None) -> None:
+    """The log as configured, or as the command line says otherwise."""
+    log = settings.log if settings is not None else config.Log()
+    logs.configure(
+        format=options.log_format or log.format,  # type: ignore[arg-type]  # click has checked the choice
+        level="debug" if options.verbose else log.level,
+        unmask=options.unmask or log.unmask,
+    )
+
+
+def session(ctx: click.Context) -> Session:
+    """The session of this call."""
+    return Session(ctx.find_object(Globals) or Globals())
+
+
+def connection_names(found: Session, asked: tuple[str, ...]) -> frozenset[str]:
+    """The connections somebody named, if they exist. Raises a usage error that lists those there are."""
+    known = found.settings.enabled
+    for name in asked:
+        if name not in known:
+            off = " (it is switched off)" if name in found.settings.connections else ""
+            raise click.UsageError(f"There is no connection {name!r}{off}. There are: {', '.join(known)}.")
+    return frozenset(asked)
+
+
+def no_such(what: str, number: int, hint: str) -> SkipRecord:
+    return SkipRecord(f"there is no {what} {number}", hint=hint)

@@ -1,0 +1,132 @@
+"""`rosterd status`: how every connection is doing, and what waits for whom."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from daemon.commands.options import as_json
+from daemon.commands.session import Session, session
+from daemon.output import ago, json_out, plural, say, table, when
+from daemon.sync.resolve import WHY
+from state.model import Account, Link
+from state.store import Tx
+
+STATES = ("linked", "held", "out_of_scope", "failed", "vanished")
+FAILED_SHOWN = 20
+
+
+@click.command()
+@click.option("--runs", default=5, show_default=True, help="How many of the last runs to show.")
+@as_json
+@click.pass_context
+def command(ctx: click.Context, runs: int, as_json: bool) -> None:
+    """Show how every connection is doing, and what waits. Works beside a running sync.
+
+    \b
+    rosterd status
+    rosterd status --json | jq .holds
+    """
+    found = session(ctx)
+    with found.look() as tx:
+        state = gather(found, tx, runs, now=time.time())
+    if as_json:
+        json_out(state)
+    else:
+        _show(state)
+
+
+def gather(found: Session, tx: Tx, runs: int, *, now: float) -> dict[str, Any]:
+    records, accounts = tx.links.counts(), tx.connections.all()
+    names = [*found.settings.connections, *(n for n in accounts if n not in found.settings.connections)]
+    return {
+        "at": now,
+        "connections": [_connection(found, n, accounts.get(n), records.get(n, {}), now) for n in names],
+        "contacts": tx.contacts.count(),
+        "outbox": [
+            {"connection": connection, "kind": kind, "state": state, "count": count}
+            for connection, kind, state, count in tx.outbox.counts()
+        ],
+        "holds": tx.holds.counts(),
+        "failed": [_failed(link) for link in tx.links.with_state("failed", limit=FAILED_SHOWN)],
+        "runs": tx.runs.latest(runs),
+    }
+
+
+def _connection(
+    found: Session, name: str, account: Account | None, records: dict[str, int], now: float
+) -> dict[str, Any]:
+    configured = found.settings.connections.get(name)
+    paused = account is not None and account.paused_until is not None and account.paused_until > now
+    return {
+        "name": name,
+        "platform": configured.platform if configured else account.platform if account else None,
+        "configured": configured is not None,
+        "enabled": configured is not None and configured.enabled,
+        "ok_at": account.ok_at if account else None,
+        "sweep": _sweep(account),
+        "swept_at": account.swept_at if account else None,
+        "failures": account.failures if account else 0,
+        "paused_until": account.paused_until if account and paused else None,
+        "paused_why": account.paused_why if account else None,
+        "records": records,
+    }
+
+
+def _sweep(account: Account | None) -> str:
+    if account is None:
+        return "never read"
+    if account.sweep > account.swept:
+        return "reading everything" if account.primed else "first reading under way"
+    return "read whole" if account.primed else "never read"
+
+
+def _failed(link: Link) -> dict[str, Any]:
+    return {"connection": link.connection, "record": link.external_id, "reason": link.reason}
+
+
+def _show(state: dict[str, Any]) -> None:
+    rows = [_row(each, state["at"]) for each in state["connections"]]
+    table(("connection", "platform", "last success", "reading", *(f"{s.replace('_', ' ')}#" for s in STATES)), rows)
+    for each in state["connections"]:
+        _trouble(each)
+    say(plural(state["contacts"], "contact"))
+    if state["outbox"]:
+        rows = [[o["connection"], o["kind"], o["state"], f"{o['count']:,}"] for o in state["outbox"]]
+        table(("owed to", "kind", "state", "pushes#"), rows, title="Outbox")
+    if state["holds"]:
+        table(("kind", "holds#"), sorted(state["holds"].items()), title="Waiting for a person: rosterd holds list")
+    if state["failed"]:
+        rows = [[f["connection"], f["record"], WHY.get(f["reason"], f["reason"])] for f in state["failed"]]
+        table(("connection", "record", "reason"), rows, title="Records that cannot be read (the first few)")
+    if state["runs"]:
+        table(("run#", "started", "took", "outcome", "read#", "sent#"), map(_run, state["runs"]), title="Last runs")
+
+
+def _row(each: dict[str, Any], now: float) -> list[Any]:
+    reading = each["sweep"] if each["enabled"] else "switched off" if each["configured"] else "not configured"
+    counts = [f"{each['records'].get(state, 0):,}" for state in STATES]
+    return [each["name"], each["platform"], ago(each["ok_at"], now), reading, *counts]
+
+
+def _trouble(each: dict[str, Any]) -> None:
+    if each["failures"]:
+        until = f"; left alone until {when(each['paused_until'])}" if each["paused_until"] else ""
+        say(f"{each['name']}: failed {plural(each['failures'], 'time')} in a row: {each['paused_why']}{until}")
+
+
+def _run(run: dict[str, Any]) -> list[Any]:
+    took = f"{run['ended_at'] - run['started_at']:.1f} s" if run["ended_at"] else "-"
+    books = run["books"].values()
+    sent = sum(each.get(kind, 0) for each in books for kind in ("created", "updated", "opted_out"))
+    read = sum(each.get("read", 0) for each in books)
+    return [
+        run["id"],
+        when(run["started_at"]),
+        took,
+        run["outcome"] or "under way, or killed",
+        f"{read:,}",
+        f"{sent:,}",
+    ]

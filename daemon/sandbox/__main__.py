@@ -1,0 +1,3 @@
+from daemon.sandbox.serve import main
+
+main()

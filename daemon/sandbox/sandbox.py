@@ -1,0 +1,184 @@
+"""The sandbox as a whole: both platforms on one port of the loopback interface."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from daemon.sandbox.commits import Clock
+from daemon.sandbox.control import Control
+from daemon.sandbox.faults import Fault, Faults
+from daemon.sandbox.harm import Harm
+from daemon.sandbox.population import Population, Truth
+from daemon.sandbox.server import Server
+from daemon.sandbox.strive import CAMPAIGN, StriveModel
+from daemon.sandbox.strive_api import StriveApi
+from daemon.sandbox.telerivet import TelerivetModel
+from daemon.sandbox.telerivet_api import TelerivetApi
+from daemon.sandbox.telerivet_record import PROJECT
+from daemon.sandbox.wire import Request, Response, answer
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request in the log. `path` has the query; `status` 0: the client got no answer; `wrote`: the body."""
+
+    platform: str
+    method: str
+    path: str
+    status: int
+    wrote: Any
+    fault: str | None
+
+
+class Sandbox:
+    """Strive and Telerivet as local servers, faithful down to the traps.
+
+    `people` and `seed` make the population (see population.py); `empty`: nobody is there. `clock` gives the
+    times of records, in seconds since 1970; `log_limit` keeps only so many of the newest requests.
+    A context manager; leaving it raises RuntimeError if the sandbox itself had a bug meanwhile.
+    """
+
+    strive_key = "sandbox-strive-key"
+    strive_campaign_id = CAMPAIGN
+    telerivet_key = "sandbox-telerivet-key"
+    telerivet_project_id = PROJECT
+
+    def __init__(
+        self,
+        people: int = 60,
+        seed: int = 1,
+        *,
+        empty: bool = False,
+        clock: Clock = time.time,
+        log_limit: int | None = None,
+    ) -> None:
+        lock = threading.RLock()
+        self.harm_log = Harm()
+        self.strive = StriveModel(self.harm_log, lock, clock)
+        self.telerivet = TelerivetModel(self.harm_log, lock, clock)
+        self.faults = Faults()
+        self.requests: deque[Call] = deque(maxlen=log_limit)
+        self.errors: list[str] = []
+        self.truth: Truth = {}
+        self._apis: dict[str, StriveApi | TelerivetApi] = {
+            "strive": StriveApi(self.strive, self.telerivet, self.strive_key),
+            "telerivet": TelerivetApi(self.telerivet, self.strive, self.telerivet_key),
+        }
+        self._control = Control(self)
+        self._server: Server | None = None
+        self._lock = lock
+        self.reset(people, seed, empty=empty)
+
+    # Running ------------------------------------------------------------------------------------------------
+
+    def start(self, port: int = 0) -> Self:
+        """Begin to listen; port 0 takes a free one. Raises OSError when the port is taken."""
+        self._server = Server(self, port)
+        return self
+
+    def stop(self) -> None:
+        """End every connection. Raises RuntimeError if the sandbox itself had a bug meanwhile."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+        if self.errors:
+            raise RuntimeError(f"the sandbox itself failed {len(self.errors)} times:\n{self.errors[0]}")
+
+    def __enter__(self) -> Self:
+        return self if self._server else self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        if self._server is None:
+            raise RuntimeError("the sandbox is not started")
+        return f"http://127.0.0.1:{self._server.port}"
+
+    @property
+    def strive_url(self) -> str:
+        """Stands for https://api.strivemessaging.org."""
+        return f"{self.url}/strive"
+
+    @property
+    def telerivet_url(self) -> str:
+        """Stands for https://api.telerivet.com: the routes begin with /v1 behind it."""
+        return f"{self.url}/telerivet"
+
+    # For tests and the demo -----------------------------------------------------------------------------------
+
+    def reset(self, people: int = 60, seed: int = 1, *, empty: bool = False) -> dict[str, int]:
+        """Start over: a new population, no faults, an empty log, no harm. Switches stay."""
+        with self._lock:
+            self.strive.clear()
+            self.telerivet.clear()
+            self.faults.clear()
+            self.requests.clear()
+            self.harm_log.__init__()  # type: ignore[misc]
+            population = Population(self.strive, self.telerivet, seed)
+            self.truth = population.fill(0 if empty else people)
+            return {"strive": len(self.strive.tables["members"]), "telerivet": len(self.telerivet.contact_table)}
+
+    def harm(self) -> dict[str, int]:
+        """What a bad client would have destroyed, by kind (see harm.py). All zero: nothing."""
+        return dict(self.harm_log.counts)
+
+    @property
+    def blind_writes(self) -> int:
+        """Writes to records whose present state the client had not read (see Harm)."""
+        return self.harm_log.blind_writes
+
+    def calls(self, platform: str | None = None, method: str | None = None) -> list[Call]:
+        """The request log, or the part of it that fits."""
+        return [
+            call for call in list(self.requests) if platform in (None, call.platform) and method in (None, call.method)
+        ]
+
+    def reset_log(self) -> None:
+        self.requests.clear()
+
+    def about(self) -> dict[str, Any]:
+        """Addresses and keys."""
+        return {
+            "what": "rosterd's sandbox: Strive and Telerivet, made up, on this machine only",
+            "strive": {"base_url": self.strive_url, "api_key": self.strive_key, "campaign_id": CAMPAIGN},
+            "telerivet": {"base_url": self.telerivet_url, "api_key": self.telerivet_key, "project_id": PROJECT},
+        }
+
+    # What the server asks (see server.App) --------------------------------------------------------------------
+
+    def platform_of(self, path: str) -> str:
+        name = path.split("/", 2)[1] if path.startswith("/") else ""
+        return name if name in self._apis else ""
+
+    def take_fault(self, platform: str, request: Request) -> Fault | None:
+        return self.faults.take(platform, request.method, request.target.removeprefix(f"/{platform}"))
+
+    def respond(self, platform: str, request: Request) -> Response:
+        if platform:
+            path = request.path.removeprefix(f"/{platform}")
+            inner = Request(request.method, path or "/", request.query, request.headers, request.body)
+            return self._apis[platform].respond(inner)
+        if request.path.startswith("/_sandbox"):
+            return self._control.respond(request)
+        return answer(404, {"message": "try /_sandbox/, /strive or /telerivet"})
+
+    def refusal(self, platform: str, status: int) -> Response:
+        return self._apis[platform].refusal(status)
+
+    def log(self, platform: str, request: Request, status: int, fault: Fault | None) -> None:
+        if platform:
+            path = request.target.removeprefix(f"/{platform}")
+            kind = fault.kind if fault else None
+            self.requests.append(Call(platform, request.method, path, status, request.written, kind))
+
+    def crashed(self, trace: str) -> None:
+        self.errors.append(trace)

@@ -1,0 +1,85 @@
+"""Secrets: from a file of their own, the environment or systemd credentials, never where others can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from daemon.settings_models import Loc
+from daemon.settings_problems import Found, Tree
+from daemon.settings_types import under
+
+SECRETS = ("api_key",)
+
+
+def take_secrets(found: Found, file: Tree, credentials: Tree, environment: Tree) -> None:
+    """For each secret take the topmost layer that has it, itself or as the name of a file."""
+    layers = {"environment": environment, "credentials": credentials, "file": file}
+    for name, table in tables(found.tree).items():
+        if not isinstance(table, dict):
+            continue
+        for secret in SECRETS:
+            given = {layer: _given(tree, name, secret) for layer, tree in layers.items()}
+            _one_secret(found, ("connections", name, secret), table, given)
+
+
+def _given(layer: Tree, name: str, secret: str) -> Tree:
+    table = tables(layer).get(name)
+    keys = (secret, f"{secret}_file")
+    return {key: table[key] for key in keys if key in table} if isinstance(table, dict) else {}
+
+
+def _one_secret(found: Found, loc: Loc, table: Tree, given: dict[str, Tree]) -> None:
+    secret, from_file = str(loc[-1]), f"{loc[-1]}_file"
+    if secret in given["file"] and _others_may(found.path, 0o077):
+        hint = f"chmod 600 {found.path}, or use {from_file}; never in a file that others can read"
+        found.wrong(loc, "a key in a file that others can read", hint, place=found.places.get(loc))
+    for layer in given.values():
+        if len(layer) == 2:
+            found.wrong(loc, f"given twice, here and as {from_file}", "keep one of the two")
+    top = next((layer for layer in given.values() if layer), {})
+    if secret in top or not isinstance(top.get(from_file), str):
+        return
+    at: Loc = (*loc[:-1], from_file)
+    table[secret] = _read_secret(found, at, top[from_file])
+    _stands_at(found, loc, at)
+
+
+def _stands_at(found: Found, loc: Loc, at: Loc) -> None:
+    """What is wrong with the key is wrong where its file is named."""
+    if at in found.origins:
+        found.origins[loc] = found.origins[at]
+    elif at in found.places:
+        found.places[loc] = found.places[at]
+
+
+def _read_secret(found: Found, loc: Loc, name: str) -> str:
+    """The key in this file. When there is none to be had, the problem is noted and any text will do."""
+    try:
+        path = under(found.folder, Path(name))
+    except ValueError:
+        return "none"  # the key that names the file is told off for it
+    try:
+        text = path.read_text().strip()
+    except FileNotFoundError:
+        found.wrong(loc, f"{path} does not exist", "write the API key into it and chmod 600 it")
+    except OSError as error:
+        found.wrong(loc, f"{path} cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        found.wrong(loc, f"{path} is not text")
+    else:
+        if not text:
+            found.wrong(loc, f"{path} is empty", "write the API key into it")
+        elif _others_may(path, 0o007):
+            found.wrong(loc, f"{path} can be read by everybody", f"chmod 600 {path}")
+        return text or "none"
+    return "none"
+
+
+def _others_may(path: Path, mask: int) -> bool:
+    return bool(path.stat().st_mode & mask)
+
+
+def tables(tree: Tree) -> Tree:
+    """The raw `[connections.*]`, as far as it is a table at all."""
+    connections = tree.get("connections")
+    return connections if isinstance(connections, dict) else {}

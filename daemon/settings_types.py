@@ -1,0 +1,149 @@
+"""The small types the settings are made of: each knows how it is written and what is wrong with it.
+
+A `ValueError` raised here reaches the person as one line with file, line and column. A text after `HINT`
+becomes the hint. Paths are relative to the folder of the config file, which comes in the validation context.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo
+from pydantic import WithJsonSchema as Schema
+
+HINT = "\n"  # what follows it in an error's text is the hint
+NAME = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+LONGEST = timedelta(days=3660)
+
+
+def parse_duration(value: Any, *, zero: bool = False) -> timedelta:
+    """`"90s"`, `"5m"`, `"1h30m"`, `"7d"`, `"2w"` as a timedelta. Zero only where it means something."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"(?:[0-9]{1,9}[smhdw])+", value.strip()):
+        raise ValueError(f'{value!r} is not a duration{HINT}write a number with s, m, h, d or w, like "5m"')
+    parts = re.findall(r"([0-9]+)([smhdw])", value)
+    seconds = sum(int(number) * UNITS[unit] for number, unit in parts)
+    if seconds == 0 and not zero:
+        raise ValueError("must be longer than nothing")
+    if seconds > LONGEST.total_seconds():
+        raise ValueError("must be shorter than ten years")
+    return timedelta(seconds=seconds)
+
+
+def show_duration(value: timedelta) -> str:
+    """The shortest way to write it: `5m`, `1h30m`, `0s`."""
+    left, parts = int(value.total_seconds()), []
+    for unit in ("d", "h", "m", "s"):
+        count, left = divmod(left, UNITS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def _not_bool(value: Any) -> Any:
+    if isinstance(value, bool):  # pydantic would take true for 1
+        raise ValueError("must be a number, not true or false")
+    return value
+
+
+def _region(value: str) -> str:
+    from phonenumbers import SUPPORTED_REGIONS
+
+    if value not in SUPPORTED_REGIONS:
+        better = {"UK": "GB", "EN": "GB"}.get(value.upper(), value.upper())
+        known = f'{HINT}did you mean "{better}"?' if better in SUPPORTED_REGIONS else ""
+        raise ValueError(f"{value!r} is no region phone numbers can be read for{known}")
+    return value
+
+
+def loopback(host: str) -> bool:
+    """Whether this host is the machine itself, so that plain http stays on it."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _base_url(value: str) -> str:
+    try:
+        url = urlsplit(value.strip())
+        host, port = url.hostname, url.port
+    except ValueError as error:
+        raise ValueError(f"is not an address: {error}") from None
+    if url.scheme not in ("http", "https") or not host:
+        raise ValueError(f'must begin with https://{HINT}like "https://api.example.org"')
+    if url.username is not None or url.password is not None:
+        raise ValueError(f"must not carry credentials{HINT}use api_key_file")
+    path = url.path.rstrip("/")  # of a proxy in between, or of the sandbox
+    if path.endswith(("/v1", "/v2")) or url.query or url.fragment:
+        raise ValueError(f"must be the bare address, without path or query{HINT}the path is added for you")
+    if url.scheme == "http" and not loopback(host):
+        raise ValueError(f"http would send the key in the clear{HINT}use https; http only on this machine")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{url.scheme}://{shown}" + (f":{port}" if port else "") + path
+
+
+def _against_folder(value: Path, info: ValidationInfo) -> Path:
+    folder = (info.context or {}).get("folder")
+    return value if folder is None else under(Path(folder), value)
+
+
+def under(folder: Path, path: Path) -> Path:
+    """`path` as it is meant in a file in `folder`. Raises ValueError if no file can be called so."""
+    if "\0" in str(path):
+        raise ValueError("no file can be called so")
+    try:
+        return folder / path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"there is no user {path.parts[0]}") from None
+
+
+def _mapping_file(value: Path) -> Path:
+    if not value.is_file():
+        what = "is not a file" if value.exists() else "does not exist"
+        raise ValueError(f"{value} {what}{HINT}`rosterd init` writes one, or leave the key out to use the preset")
+    return value
+
+
+def _state_url(value: str, info: ValidationInfo) -> str:
+    scheme, separator, rest = value.partition(":///")
+    if scheme != "sqlite" or not separator:
+        raise ValueError(f'must begin with sqlite:///{HINT}like "sqlite:////var/lib/rosterd/state.db"')
+    if "?" in rest:
+        raise ValueError("must be a plain path, without options")
+    if not rest or rest == ":memory:" or rest.endswith("/"):
+        raise ValueError(f"must name a file{HINT}what is not kept on disk is forgotten")
+    return f"sqlite:///{_against_folder(Path(rest), info)}"
+
+
+def _key(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value().strip()
+    if not text:
+        raise ValueError("is empty")
+    if not re.fullmatch(r"[\x21-\x7e]+", text):  # it goes into an HTTP header
+        raise ValueError("holds characters no API key has (blanks, line ends or letters beyond ASCII)")
+    return SecretStr(text)
+
+
+_DURATION = {"type": "string", "pattern": r"^([0-9]+[smhdw])+$", "examples": ["5m", "1h30m", "7d"]}
+_PERIOD = (PlainSerializer(show_duration, return_type=str), Schema(_DURATION))
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), *_PERIOD]
+DurationOrZero = Annotated[timedelta, BeforeValidator(partial(parse_duration, zero=True)), *_PERIOD]
+Whole = Annotated[int, BeforeValidator(_not_bool)]
+Number = Annotated[float, BeforeValidator(_not_bool), Field(allow_inf_nan=False)]
+Region = Annotated[str, AfterValidator(_region)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+SecretFile = Annotated[Path, AfterValidator(_against_folder)]
+MappingFile = Annotated[Path, AfterValidator(_against_folder), AfterValidator(_mapping_file)]
+StateUrl = Annotated[str, AfterValidator(_state_url)]
+ApiKey = Annotated[SecretStr, AfterValidator(_key)]

@@ -1,0 +1,1 @@
+"""What each platform calls things, translated both ways: YAML mappings, read and written."""

@@ -1,0 +1,152 @@
+"""A platform in memory: fast, deterministic, strict, and able to misbehave on demand.
+
+`TwinPlatform` is the service: its records, what people do to them by hand, faults, races, rows that show late,
+and counts of the harm a bad client did. `TwinConnector` speaks to it through the same contract as the others.
+
+    site = TwinPlatform("a", clock=clock)
+    ada = site.add(phone="+12025550101", first="Ada", tags=["volunteer"])
+    site.edit(ada, city="London")
+    site.opt_out(ada)                        # the person said STOP
+    site.tidy = lambda wire: {**wire, "city": (wire["city"] or "").upper() or None}
+    site.fail("lost", on="push")             # the next push is done, its answer lost; see FAULTS
+    site.before_push = lambda push: ...      # a person edits between our reading and our writing
+    with site.late(): site.edit(ada, notes="…")  # takes its place in the log now, shows at site.commit()
+    assert not site.harm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from daemon.errors import AnswerLost
+from daemon.platforms.base import (
+    Capabilities,
+    Connector,
+    Create,
+    Cursor,
+    Evidence,
+    Exists,
+    Facts,
+    Outcome,
+    Page,
+    Push,
+    Record,
+    chunks,
+)
+from tests.twin_platform import FULL, Entry, TwinPlatform
+
+__all__ = ["FULL", "MAPPING", "TwinConnector", "TwinPlatform", "without"]
+
+MAPPING = """\
+platform: twin
+fields:
+  phone: phone
+  email: email
+  given_name: first
+  family_name: last
+  city: city
+  notes: notes
+tags: {at: "tags[].name"}
+consent:
+  sms: {at: opt_in.sms, map: {true: subscribed, false: unsubscribed, null: unknown}}
+  email: {at: opt_in.email, map: {true: subscribed, false: unsubscribed, null: unknown}}
+"""
+
+
+class TwinConnector(Connector):
+    """Speaks to a TwinPlatform. Make a new one after a "restart"; the platform lives on."""
+
+    platform = "twin"
+    OVERLAP = 20  # lines of the log read again
+
+    def __init__(self, site: TwinPlatform, facts: Facts | None = None) -> None:
+        self.site, self.capabilities = site, site.capabilities
+        self.facts = {} if facts is None else facts
+        self.account = f"twin:{site.name}"
+        self.closed = False
+        self._before = site.calls.total()
+
+    def sweep(self, cursor: Cursor) -> Iterator[Page]:
+        if "after" not in cursor:
+            cursor = {"pos": self.site.log[-1].seq if self.site.log else 0, "after": 0}
+        while True:
+            self.site.call("sweep")
+            ids = sorted(id_ for id_ in map(int, self.site.rows) if id_ > cursor["after"])[: self.site.page]
+            if not ids:
+                yield Page((), {"pos": cursor["pos"]}, sweep_done=True)
+                return
+            cursor = {**cursor, "after": ids[-1]}
+            yield Page([self.site.show(str(id_)) for id_ in ids], cursor)
+
+    def changes(self, cursor: Cursor) -> Iterator[Page]:
+        if self.feed_is_sweep:
+            yield from self.sweep(cursor if "after" in cursor else {})
+            return
+        while True:
+            self.site.call("changes")
+            seen = set(cursor.get("seen", ()))
+            news = [line for line in self.site.log if line.seq > cursor["pos"] - self.OVERLAP and line.seq not in seen]
+            if not news:
+                return
+            page = news[: self.site.page]
+            pos = max(cursor["pos"], page[-1].seq)
+            taken = seen | {line.seq for line in page}
+            cursor = {"pos": pos, "seen": sorted(seq for seq in taken if seq > pos - self.OVERLAP)}
+            yield Page(list(self._named(page)), cursor)
+
+    def _named(self, lines: list[Entry]) -> Iterator[Record]:
+        told: dict[str, dict[str, Evidence]] = {}
+        for line in lines:
+            how = {key: Evidence(line.at, line.how) for key in line.keys} if self.site.evidence else {}
+            told.setdefault(line.id, {}).update(how)
+        return (self.site.show(id_, evidence) for id_, evidence in told.items() if id_ in self.site.rows)
+
+    @property
+    def feed_is_sweep(self) -> bool:
+        return self.site.feed_is_sweep
+
+    def fetch(self, external_ids: Sequence[str]) -> Iterator[Record]:
+        for some in chunks(external_ids, self.capabilities.fetch):
+            self.site.call("fetch")
+            yield from [self.site.show(id_) for id_ in some if id_ in self.site.rows]
+
+    def push(self, pushes: Sequence[Push]) -> Iterator[Outcome]:
+        refs = [push.ref for push in pushes]
+        if len(set(refs)) != len(refs):
+            self.site.harm["one ref twice"] += 1
+        for batch in chunks(pushes, self.capabilities.batch):
+            exist = {push.ref: found for push in batch if isinstance(push, Create) and (found := self._look_up(push))}
+            lost = self.site.call("push")
+            outcomes = [exist.get(push.ref) or self._take(push) for push in batch]
+            if lost:
+                raise AnswerLost(f"{self.site.name} took a write but its answer was lost")
+            yield from outcomes
+
+    def _look_up(self, push: Create) -> Exists | None:
+        self.site.call("lookup")
+        found = self.site.twins(push.phone, push.email)
+        return Exists(push.ref, tuple(self.site.show(id_) for id_ in found)) if found else None
+
+    def _take(self, push: Push) -> Outcome:
+        """Two new records of one batch may be the same person: look again before each."""
+        if isinstance(push, Create) and (found := self.site.twins(push.phone, push.email)):
+            return Exists(push.ref, tuple(self.site.show(id_) for id_ in found))
+        return self.site.take(push)
+
+    def probe(self) -> Iterator[tuple[str, bool, str]]:
+        self.site.call("probe")
+        yield "key", True, f"{len(self.site.rows)} records"
+
+    def close(self) -> None:
+        self.closed = True
+
+    @property
+    def calls(self) -> int:
+        return self.site.calls.total() - self._before
+
+
+def without(capabilities: Capabilities, **changes: Any) -> Capabilities:
+    """The same capabilities but for some."""
+    return replace(capabilities, **changes)
