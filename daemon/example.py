@@ -134,7 +134,7 @@ def _doc(model: type[BaseModel]) -> str:
 
 
 def _model(field: FieldInfo) -> type[BaseModel]:
-    assert isinstance(field.annotation, type)  # noqa: S101 every table but connections is one model
+    assert isinstance(field.annotation, type)
     return field.annotation
 
 

@@ -20,7 +20,7 @@ Read = Callable[[Any], str | None]
 Write = Callable[[str], Any]
 
 
-class Untranslatable(ValueError):  # noqa: N818 - a finding about one value, not a fault of the program
+class Untranslatable(ValueError):
     """This one value cannot be translated."""
 
 

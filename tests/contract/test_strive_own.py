@@ -153,6 +153,30 @@ def test_tables_are_asked_for_one_by_one_where_the_root_is_closed(site: StriveSi
     assert id_ in changed(strive, cursor)[0]
 
 
+def test_a_change_costs_as_few_calls_as_there_can_be(site: StriveSite, strive: Strive) -> None:
+    """The log, the members it names, the log of group removals: a short page is known to be the last."""
+    strive._tables.page = 50
+    ids = [site.add(**somebody(n)) for n in range(9)]
+    _, cursor = changed(strive, swept(strive))
+    for id_ in ids[:4]:
+        site.edit(id_, city="Turin")
+    before = strive.calls
+    found, _ = changed(strive, cursor)
+    assert (len(found), strive.calls - before) == (4, 3)
+
+
+def test_a_later_sweep_keeps_the_place_of_the_feed(site: StriveSite, strive: Strive) -> None:
+    """Else what changed before that sweep would lose the evidence of when and how it did."""
+    strive._tables.page = 50
+    id_ = site.add(**ADA)
+    _, cursor = changed(strive, swept(strive))
+    site.model.edit_member(int(id_), how="csv", city="Turin")
+    site.clock.now += 2 * OVERLAP
+    site.add(**GRACE)
+    found, _ = changed(strive, swept(strive, cursor))
+    assert found[id_].evidence["city"].how == "csv"
+
+
 def test_two_rows_of_one_member_need_one_reading(site: StriveSite, strive: Strive) -> None:
     id_ = site.add(**ADA)
     _, cursor = changed(strive, swept(strive))

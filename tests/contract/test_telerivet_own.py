@@ -69,6 +69,18 @@ def test_a_number_that_only_ends_alike_is_somebody_else(site: TelerivetSite, tel
     site.sandbox.harm_log.counts["duplicates"] = 0  # the sandbox knows national spellings; so will the mapping
 
 
+def test_a_server_that_searches_laxly_is_not_believed(site: TelerivetSite, telerivet: Telerivet) -> None:
+    """Whatever it finds is compared here, digit by digit."""
+    alike = ["5550101", "+442025550101", "2025550101", None, 7]
+    rows = [{"id": f"CT{n}", "phone_number": number} for n, number in enumerate(alike)]
+    telerivet._writer._search = lambda _: iter(rows)  # type: ignore[method-assign]
+    assert isinstance(one(telerivet, make(101)), Stored)
+    rows.append({"id": "CTsame", "phone_number": "001 (202) 555-0101"})
+    outcome = one(telerivet, make(101))
+    assert isinstance(outcome, Exists)
+    assert [record.external_id for record in outcome.records] == ["CTsame"]
+
+
 def test_namesakes_stay_two(site: TelerivetSite, telerivet: Telerivet) -> None:
     id_ = site.add(first="Ada", last="Lovelace")
     outcome = one(telerivet, Create(1, {"name": "ada lovelace"}, None, None))

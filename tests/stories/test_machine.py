@@ -1,8 +1,8 @@
 """A machine invents the stories: three and four connections that can do different things, people who edit, opt out, tag
 and delete on any of them, platforms that fail, lose answers and die, runs of every kind, restarts.
 
-When the edits stop: all sides agree (or it is held, visibly), a further run sends nothing, no opt-out was undone, nobody
-was made twice, and writes were bounded by the edits.
+When the edits stop: all sides agree (or it is held, visibly), a further run sends nothing, no opt-out was undone,
+nobody was made twice, and writes were bounded by the edits.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from daemon.platforms.base import Push, Update
 from tests.stories.twin import FULL, MAPPING, NAME_ONLY, NAMED, Crash
 from tests.stories.world import World
 
@@ -42,8 +43,8 @@ PLAIN_WORDS = st.sampled_from(["Oslo", "Rome", "Turin", "Łódź", "x", "long " 
 
 
 def make_world(folder: Path) -> World:
-    """full: everything. blind: no compare-and-swap, every poll a sweep, upper-cases cities. sparse: cannot remove tags or
-    blank its notes (has none). mute: one name field, does not say what it stored."""
+    """full: everything. blind: no compare-and-swap, every poll a sweep, upper-cases cities. sparse: cannot remove tags
+    and has no notes. mute: one name field, does not say what it stored."""
     noteless = MAPPING.replace("  notes: notes\n", "")
 
     def shout(wire: dict[str, Any]) -> dict[str, Any]:
@@ -153,6 +154,19 @@ class Roster(RuleBasedStateMachine):
             return
         self.world.twins[side].fail(where, what)
 
+    @rule(side=st.sampled_from(["full", "sparse", "mute"]), value=PLAIN_WORDS)
+    def race(self, side: str, value: str) -> None:
+        """Somebody edits a record just when we are about to write to it."""
+        twin = self.world.twins[side]
+
+        def faster(push: Push) -> None:
+            if isinstance(push, Update) and push.external_id in twin.rows:
+                twin.before_push = lambda _: None
+                twin.edit(push.external_id, city=value)
+                self.tick()
+
+        twin.before_push = faster
+
     @rule(full=st.booleans())
     def sync(self, full: bool) -> None:
         try:
@@ -188,6 +202,7 @@ class Roster(RuleBasedStateMachine):
     def check_the_end(self) -> None:
         for twin in self.world.twins.values():
             twin.faults.clear()
+            twin.before_push = lambda _: None
         self.world.now += 7200  # every pause is over
         self.world.settle(runs=10)
         assert self.world.sync(full=True).sent == 0, "a further run sends nothing"

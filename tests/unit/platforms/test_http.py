@@ -6,6 +6,7 @@ import gzip
 import socket
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from email.utils import formatdate
 
@@ -111,6 +112,16 @@ def test_an_unusable_answer_to_a_write_is_a_lost_answer(script: Script, api: Api
     with pytest.raises(AnswerLost):
         api.request("POST", "/", json={}, safe=False)
     assert len(script.requests) == 1
+
+
+def test_a_bomb_is_never_unpacked_whole(script: Script, api: Api) -> None:
+    script.says(reply("200 OK", gzip.compress(b" " * 20_000_000), "Content-Encoding: gzip"))
+    tracemalloc.start()
+    with pytest.raises(RetryLater, match="above 1000 bytes"):
+        api.request("GET", "/", safe=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000
 
 
 @pytest.mark.parametrize("status", ["500 Oops", "502 Bad Gateway", "503 Unavailable", "504 Timeout", "408 Timeout"])
