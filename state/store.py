@@ -89,11 +89,15 @@ class Store:
 
     def check(self) -> list[str]:
         """What is wrong with the database file; empty when it is whole."""
-        with self.look() as tx:
-            if tx.db.dialect.name != "sqlite":
-                return []
-            found = [str(row[0]) for row in tx.db.execute(text("pragma integrity_check"))]
-            return [line for line in found if line != "ok"]
+        if self.path is None:
+            return []
+        found: list[str] = []
+        try:
+            with self.look() as tx:
+                found.extend(str(row[0]) for row in tx.db.execute(text("pragma integrity_check")))
+        except DBAPIError as problem:  # too broken to be looked through
+            found.append(str(problem.orig))
+        return [line for line in found if line != "ok"]
 
     def close(self) -> None:
         if hasattr(self, "engine"):

@@ -180,8 +180,8 @@ class Connector(ABC):
     account: str  # names the account on the platform, to notice two connections on the same one
 
     @abstractmethod
-    def sweep(self, cursor: Cursor) -> Iterator[Page]:
-        """Read everything, from the start or from where `cursor` says a sweep was broken off.
+    def sweep(self, cursor: Cursor, *, resume: bool = True) -> Iterator[Page]:
+        """Read everything: with `resume`, from where `cursor` says a sweep was broken off; else from the start.
 
         Each page's cursor also remembers where the feed stood *before* the sweep began, so that
         `changes` afterwards misses nothing that moved meanwhile.

@@ -35,9 +35,10 @@ class Strive(Connector):
         self._tables = Tables(api, campaign_id, facts, page)
         self._writer = Writer(api, campaign_id, self._tables)
 
-    def sweep(self, cursor: Cursor) -> Iterator[Page]:
+    def sweep(self, cursor: Cursor, *, resume: bool = True) -> Iterator[Page]:
         """Members by id. The end is an empty page: any other may have been cut short by the server."""
-        cursor = dict(cursor) if "sweep" in cursor else {**self._positions(cursor), "sweep": 0}
+        under_way = resume and "sweep" in cursor
+        cursor = dict(cursor) if under_way else {**self._positions(cursor), "sweep": 0}
         while page := self._next(cursor["sweep"]):
             ids = [row["id"] for row in page if isinstance(row, dict) and isinstance(row.get("id"), int)]
             if not ids or max(ids) <= cursor["sweep"]:

@@ -48,10 +48,10 @@ class Telerivet(Connector):
         self._project = Project(api, project_id, facts, group_name)
         self._writer = Writer(self._project)
 
-    def sweep(self, cursor: Cursor) -> Iterator[Page]:
+    def sweep(self, cursor: Cursor, *, resume: bool = True) -> Iterator[Page]:
         """All contacts, by marker. `since` in the cursor: when the sweep began, on the earlier of two clocks."""
         with reading("the contacts"):
-            if "marker" not in cursor:
+            if not resume or "marker" not in cursor:
                 cursor = {"since": self._begin(), "marker": ""}
             for page, marker in self._contacts(cursor["marker"]):
                 following = {**cursor, "marker": marker} if marker else {"since": cursor["since"]}

@@ -153,14 +153,15 @@ def _read(cycle: Cycle, turn: Turn) -> None:
 def _sweep(cycle: Cycle, turn: Turn) -> None:
     """Read everything the connection holds: begun here, or gone on with where a run was broken off."""
     account, store = turn.account, cycle.roster.store
-    if account.sweep == account.swept:
+    resume = account.sweep > account.swept
+    if not resume:
         account.sweep += 1
         with store.transaction() as tx:
             tx.connections.put(account.name, sweep=account.sweep)
     turn.reading.sweep = account.sweep
     turn.reading.sweeping = True
     turn.read_all_at = turn.started
-    _keep_pages(cycle, turn, turn.connector.sweep(account.cursor))
+    _keep_pages(cycle, turn, turn.connector.sweep(account.cursor, resume=resume))
     turn.reading.sweeping = False
 
 
@@ -171,7 +172,7 @@ def _keep_pages(cycle: Cycle, turn: Turn, pages: Iterable[Page]) -> None:
         with cycle.roster.store.transaction() as tx:
             take_in(tx, cycle.roster, turn.reading, heard)
             _note_broken(tx.journal.add, turn, page, cycle.roster.clock())
-            if page.sweep_done:
+            if page.sweep_done and turn.reading.sweeping:
                 _sweep_done(cycle, turn, tx)
             tx.connections.put(turn.side.name, cursor=page.cursor, facts=turn.connector.facts)
         turn.account.cursor = page.cursor

@@ -131,6 +131,13 @@ class ConnectorContract:
         before = [record.external_id for record in first.records]
         assert sorted(before + rest) == sorted(ids)
 
+    def test_a_sweep_that_is_not_to_be_resumed_begins_at_the_beginning(self, site: Site, connector: Connector) -> None:
+        ids = {site.add(**somebody(n)) for n in range(7)}
+        first: Page = next(iter(connector.sweep({})))
+        pages = list(site.connect().sweep(kept(first.cursor), resume=False))
+        assert {record.external_id for page in pages for record in page.records} == ids
+        assert pages[-1].sweep_done
+
     def test_a_second_sweep_begins_at_the_beginning(self, site: Site, connector: Connector) -> None:
         id_ = site.add(**ADA)
         cursor = swept(connector)

@@ -358,3 +358,37 @@ def test_a_dry_plan_sends_nothing(world: World) -> None:
     assert len([push for push in world.outbox() if push.kind == "create"]) == 3
     world.sync()
     assert len([push for push in world.b.log if isinstance(push, Create)]) == 3
+
+
+def test_where_every_poll_reads_everything_a_full_sweep_still_comes_when_it_is_due(new_world) -> None:  # type: ignore[no-untyped-def]
+    """Only complete sweeps on schedule count towards vanishing: two polls a minute apart are no proof."""
+    world = new_world("a", "b", b={"feed_is_sweep": True, "full_every": 3600.0})
+    a, b = world.a.add(**ANN), world.b.add(**ANN)
+    world.settle()
+    world.b.delete(b)
+    for _ in range(5):
+        assert world.sync().books["b"].vanished == 0
+    world.now += 3600
+    assert world.sync().books["b"].vanished == 0
+    world.now += 3600
+    assert world.sync().books["b"].vanished == 1
+    assert a in world.a.rows
+
+
+def test_a_full_sweep_does_not_go_on_from_a_poll_that_was_broken_off(new_world) -> None:  # type: ignore[no-untyped-def]
+    world = new_world("a", "b", b={"feed_is_sweep": True, "page": 2})
+    people(world, "a", 6)
+    world.settle()
+    pages = iter(range(2))
+
+    def third_page_kills(where: str) -> str | None:
+        if where == "sweep" and next(pages, None) is None:
+            raise Crash
+        return None
+
+    world.b.stumble = third_page_kills  # type: ignore[method-assign]
+    with pytest.raises(Crash):
+        world.sync()
+    del world.b.stumble  # type: ignore[method-assign]
+    world.restart()
+    assert world.sync(full=True).books["b"].read == 6

@@ -273,8 +273,9 @@ class TwinConnector(Connector):
     def close(self) -> None:
         """Nothing to let go of."""
 
-    def sweep(self, cursor: Cursor) -> Iterator[Page]:
+    def sweep(self, cursor: Cursor, *, resume: bool = True) -> Iterator[Page]:
         twin = self.twin
+        cursor = cursor if resume else {}
         after = int(cursor.get("sweep", 0))
         mark = cursor["changes"] if "sweep" in cursor else max(twin.versions.values(), default=0)
         while True:

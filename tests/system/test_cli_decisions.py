@@ -55,7 +55,7 @@ def test_a_held_record_is_explained(ambiguous: World) -> None:
     commands = [line.split("  ")[1] for line in told.splitlines() if line.startswith("  rosterd holds decide")]
     assert commands == [f"rosterd holds decide {hold['id']} same c1", f"rosterd holds decide {hold['id']} different"]
     listed = shell("holds", "list").stdout
-    assert "Zoe Example" in listed
+    assert "Zoe Example" in listed or "Ada Sample" in listed  # whoever was read second is held
     assert "holds list" in shell("sync", code=3).stdout
 
 

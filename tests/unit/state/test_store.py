@@ -113,7 +113,7 @@ def test_a_store_that_cannot_be_opened_lets_go_of_the_file(path: Path, url: str)
 
 
 def test_looking_makes_no_database(path: Path, url: str) -> None:
-    with pytest.raises(StateError, match="no database at .*state.db yet") as problem:
+    with pytest.raises(StateError, match=r"no database at .*state\.db yet") as problem:
         Store(url, exclusive=False)
     assert problem.value.hint == "rosterd sync makes it"
     assert not path.exists()
@@ -158,8 +158,9 @@ def test_every_connection_is_prepared(url: str, pragma: str, value: Any) -> None
 
 def test_a_transaction_takes_its_place_in_the_row_before_it_reads(url: str, path: Path) -> None:
     """Else it would read, find that another wrote in between, and fail at once whatever the timeout."""
-    with closing(Store(url)) as store, closing(sqlite3.connect(path, timeout=0)) as other, store.transaction():
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
+    with closing(Store(url)) as store, closing(sqlite3.connect(path, timeout=0)) as other:
+        locked = pytest.raises(sqlite3.OperationalError, match="locked")
+        with store.transaction(), locked:
             other.execute("begin immediate")
 
 
@@ -219,16 +220,24 @@ def test_a_copy_is_private_from_its_first_byte(url: str, tmp_path: Path, monkeyp
 # what is wrong with it
 
 
-def test_check_finds_damage(path: Path, url: str) -> None:
+@pytest.mark.parametrize("page", [1, 20])
+def test_check_finds_damage(path: Path, url: str, page: int) -> None:
+    """Wherever it is: some is too bad for SQLite to look further."""
     with closing(Store(url)) as store:
         with store.transaction() as tx:
             tx.contacts.add(Contact(n, {}, 0.0) for n in range(1, 2000))
         assert store.check() == []
     with path.open("r+b") as file:
-        file.seek(4096 * 20)
+        file.seek(4096 * page)
         file.write(b"\xff" * 4096)
     with closing(Store(url, exclusive=False)) as store:
         assert store.check() != []
+
+
+def test_check_of_what_is_no_database(path: Path, url: str) -> None:
+    path.write_text("this is no database, but it is long enough to look at" * 10)
+    with closing(Store(url, exclusive=False)) as store:
+        assert store.check() == ["file is not a database"]
 
 
 def test_a_closed_store_can_be_closed_again(url: str) -> None:
@@ -239,8 +248,13 @@ def test_a_closed_store_can_be_closed_again(url: str) -> None:
 
 def test_an_error_of_the_database_undoes_the_transaction(url: str) -> None:
     with closing(Store(url)) as store:
-        with pytest.raises(DBAPIError), store.transaction() as tx:
-            add_one(tx)
-            tx.db.execute(text("insert into nowhere values (1)"))
+        with pytest.raises(DBAPIError):
+            _write_then_fail(store)
         with store.look() as tx:
             assert tx.contacts.count() == 0
+
+
+def _write_then_fail(store: Store) -> None:
+    with store.transaction() as tx:
+        add_one(tx)
+        tx.db.execute(text("insert into nowhere values (1)"))
