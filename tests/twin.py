@@ -68,8 +68,8 @@ class TwinConnector(Connector):
         self.closed = False
         self._before = site.calls.total()
 
-    def sweep(self, cursor: Cursor) -> Iterator[Page]:
-        if "after" not in cursor:
+    def sweep(self, cursor: Cursor, *, resume: bool = True) -> Iterator[Page]:
+        if not resume or "after" not in cursor:
             cursor = {"pos": self.site.log[-1].seq if self.site.log else 0, "after": 0}
         while True:
             self.site.call("sweep")

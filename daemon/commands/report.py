@@ -35,10 +35,13 @@ def counts(done: Report) -> dict[str, dict[str, int]]:
     }
 
 
-def show(done: Report) -> None:
+def show(done: Report, holds: dict[str, int]) -> None:
+    """`holds`: what waits for a person by now, by kind, also from earlier runs."""
     books_table(done)
     reasons(done)
     later(done)
+    if waiting := sum(holds.values()):
+        say(f"{plural(waiting, 'hold waits', 'holds wait')} for a person; see: rosterd holds list")
     say(_last_word(done), bold=True)
 
 
@@ -61,8 +64,6 @@ def reasons(done: Report) -> None:
             say(f"{name}: {plural(count, 'record')}: {WHY.get(reason, reason)}")
         if each.vanished:
             say(f"{name}: {plural(each.vanished, 'record')} gone from the platform; nobody was deleted elsewhere")
-    if any(each.held for each in done.books.values()):
-        say("  see: rosterd holds list")
     if any(each.failed for each in done.books.values()):
         say("  see: rosterd status")
     if any(each.refused for each in done.books.values()):

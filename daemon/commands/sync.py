@@ -49,12 +49,13 @@ def command(ctx: click.Context, dry_run: bool, only: tuple[str, ...], full: bool
             plan = preview.plan(found, options, stop, limit=0 if as_json else limit)
             preview.show(plan, as_json=as_json)
             ctx.exit(CODES[plan.report.outcome])
-        done = run(found, options, stop)
-    _show(done, as_json=as_json)
+        done, holds = run(found, options, stop)
+    _show(done, holds, as_json=as_json)
     ctx.exit(CODES[done.outcome])
 
 
-def run(found: Session, options: cycle.Options, stop: threading.Event) -> Report:
+def run(found: Session, options: cycle.Options, stop: threading.Event) -> tuple[Report, dict[str, int]]:
+    """One run, and what waits for a person after it, by kind."""
     log = logs.logger()
     with found.store() as store:
         roster = found.roster(store)
@@ -62,14 +63,16 @@ def run(found: Session, options: cycle.Options, stop: threading.Event) -> Report
         with Progress() as progress:
             done = cycle.run(roster, options, stop=stop, progress=progress)
         log.info("run.finished", run=done.run, outcome=done.outcome, sent=done.sent, books=report.counts(done))
-    return done
+        with store.look() as tx:
+            holds = tx.holds.counts()
+    return done, holds
 
 
-def _show(done: Report, *, as_json: bool) -> None:
+def _show(done: Report, holds: dict[str, int], *, as_json: bool) -> None:
     if as_json:
-        json_out(report.as_dict(done))
+        json_out({**report.as_dict(done), "holds": holds})
     else:
-        report.show(done)
+        report.show(done, holds)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ Sets (tags) are merged three-way, never replaced.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mappings.contact import CONSENT, CONSENT_STATES, SETS, Fields, Value, fold, join_name, split_name
@@ -144,14 +144,15 @@ def _merge_set(contact: Mapping[str, Entry], claim: Claim, seen: Fields, source:
     if source.policy(claim.field) == "never":
         return
     entry = contact.get(claim.field)
-    current = _as_set(entry.value if entry else None)
-    before, now = _as_set(seen.get(claim.field)), _as_set(claim.value)
-    added, removed = (now - before) - current, (before - now) & current
+    current = as_list(entry.value if entry else None)
+    before, now = as_list(seen.get(claim.field)), as_list(claim.value)
+    added = without(without(now, before), current)
+    removed = within(current, without(before, now))
     if not added and not removed:
         return
-    value: Value = sorted((current | added) - removed)
+    value: Value = sorted([*without(current, removed), *added])
     result.moved[claim.field] = Entry(value, claim.at, source.name, claim.how)
-    result.tags[claim.field] = (sorted(added), sorted(removed))
+    result.tags[claim.field] = (added, removed)
 
 
 def _merge_full_name(
@@ -196,8 +197,21 @@ def _text(contact: Mapping[str, Entry], name: str) -> str | None:
     return entry.value if entry is not None and isinstance(entry.value, str) else None
 
 
-def _as_set(value: Value) -> set[str]:
-    return set(value) if isinstance(value, list) else set()
+def as_list(value: Value) -> list[str]:
+    return value if isinstance(value, list) else []
+
+
+def without(some: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Those of `some` that are not among `others`. "Volunteer" and "volunteer" are one tag, in two hands."""
+    gone = {each.casefold() for each in others}
+    kept = {each.casefold(): each for each in sorted(some, reverse=True)}
+    return sorted(each for key, each in kept.items() if key not in gone)
+
+
+def within(some: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Those of `some`, as they are spelled there, that are among `others` too."""
+    wanted = {each.casefold() for each in others}
+    return sorted(each for each in some if each.casefold() in wanted)
 
 
 def value_of(contact: Mapping[str, Entry], name: str) -> Value:
@@ -249,7 +263,8 @@ def combine(ours: Mapping[str, Entry], theirs: Mapping[str, Entry]) -> dict[str,
         if mine is None or (mine.value is None and entry.value is not None):
             fields[name] = entry
         elif name in SETS:
-            fields[name] = mine._replace(value=sorted(_as_set(mine.value) | _as_set(entry.value)))
+            ours_first = as_list(mine.value)
+            fields[name] = mine._replace(value=sorted([*ours_first, *without(as_list(entry.value), ours_first)]))
         elif name in CONSENT:
             fields[name] = max(mine, entry, key=lambda e: CONSENT_STATES.index(str(e.value or "unknown")))
         elif entry.value is not None and entry.at > mine.at:

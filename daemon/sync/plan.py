@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from daemon.sync import consent
-from daemon.sync.merge import value_of, view_of
+from daemon.sync.merge import as_list, value_of, view_of, within, without
 from daemon.sync.people import People
 from daemon.sync.roster import Side
 from mappings.contact import SETS
@@ -51,10 +51,9 @@ def owe(people: People, contact: Contact, link: Link, names: Iterable[str], sets
 def _owed_set(side: Side, link: Link, name: str, added: list[str], removed: list[str]) -> dict[str, Any]:
     if name != "tags":
         return {name: None} if name in side.updatable else {}
-    has = link.seen.get("tags")
-    present = set(has) if isinstance(has, list) else set()
-    add = [t for t in added if side.capabilities.add_tags and side.mapping.tag_owned(t) and t not in present]
-    remove = [t for t in removed if side.capabilities.remove_tags and t in present]
+    present = as_list(link.seen.get("tags"))
+    add = [t for t in without(added, present) if side.capabilities.add_tags and side.mapping.tag_owned(t)]
+    remove = within(present, removed) if side.capabilities.remove_tags else []
     return {"tags": {"add": add, "remove": remove}} if add or remove else {}
 
 
@@ -74,9 +73,9 @@ def _add(people: People, contact: Contact, link: Link, owed: dict[str, Any]) -> 
 def _join_tags(before: dict[str, list[str]] | None, now: dict[str, list[str]] | None) -> dict[str, list[str]]:
     if before is None or now is None:
         return now or before or {}
-    add = (set(before["add"]) - set(now["remove"])) | set(now["add"])
-    remove = (set(before["remove"]) - set(now["add"])) | set(now["remove"])
-    return {"add": sorted(add), "remove": sorted(remove)}
+    add = without([*without(before["add"], now["remove"]), *now["add"]], ())
+    remove = {*without(before["remove"], now["add"]), *now["remove"]}
+    return {"add": add, "remove": sorted(remove)}
 
 
 def kind_of(contact: Contact, link: Link, owed: Iterable[str]) -> str:
@@ -98,12 +97,8 @@ def settle(people: People, contact: Contact, link: Link) -> None:
         return
     left = {n: x for n, x in push.owed.items() if n == "tags" or value_of(contact.fields, n) != link.seen.get(n)}
     if tags := left.pop("tags", None):
-        has = link.seen.get("tags")
-        present = set(has) if isinstance(has, list) else set()
-        add, remove = (
-            [t for t in tags["add"] if t not in present],
-            [t for t in tags["remove"] if t in present],
-        )
+        present = as_list(link.seen.get("tags"))
+        add, remove = without(tags["add"], present), within(present, tags["remove"])
         if add or remove:
             left["tags"] = {"add": add, "remove": remove}
     if not left:

@@ -9,7 +9,7 @@ from typing import Any
 from daemon.platforms.base import Create, OptOut, Push, Update
 from daemon.sync import consent, plan
 from daemon.sync.consent import CHANNELS
-from daemon.sync.merge import value_of
+from daemon.sync.merge import as_list, value_of, without
 from daemon.sync.people import People
 from daemon.sync.roster import Side
 from mappings.contact import SETS, Value
@@ -81,8 +81,7 @@ def _update(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
 
 
 def _tags_after(link: Link, tags: dict[str, list[str]]) -> list[str]:
-    has = link.seen.get("tags")
-    return sorted(((set(has) if isinstance(has, list) else set()) | set(tags["add"])) - set(tags["remove"]))
+    return sorted([*without(as_list(link.seen.get("tags")), tags["remove"]), *tags["add"]])
 
 
 def _written(

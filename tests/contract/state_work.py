@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -246,6 +247,6 @@ class KeepsRecords:
             first, second = tx.runs.begin(1.5), tx.runs.begin(2.5)
             tx.runs.end(first, 3.5, "ok", {"strive": {"read": 4}})
             ended = {"id": first, "started_at": 1.5, "ended_at": 3.5, "outcome": "ok", "books": {"strive": {"read": 4}}}
-            begun = {"id": second, "started_at": 2.5, "ended_at": None, "outcome": None, "books": {}}
+            begun: dict[str, Any] = {"id": second, "started_at": 2.5, "ended_at": None, "outcome": None, "books": {}}
             assert tx.runs.latest() == [begun, ended]
             assert tx.runs.latest(1) == [begun]

@@ -89,6 +89,15 @@ def test_tags_are_merged_three_ways(world: World) -> None:
     assert world.a.tags(a) == world.b.tags(b) == {"one", "three", "four"}
 
 
+def test_the_same_tag_in_other_capitals_is_the_same_tag(world: World) -> None:
+    a, b = world.a.add(**ANN, tags=["Volunteer"]), world.b.add(**ANN, tags=["volunteer", "New"])
+    world.settle()
+    assert (world.a.tags(a), world.b.tags(b)) == ({"Volunteer", "New"}, {"volunteer", "New"})
+    world.a.untag(a, "Volunteer")
+    world.settle()
+    assert (world.a.tags(a), world.b.tags(b)) == ({"New"}, {"New"}), "removed as it is spelled there"
+
+
 def test_policy_fill_only_fills_a_blank(new_world) -> None:  # type: ignore[no-untyped-def]
     fill = MAPPING.replace("  email: email\n", "  email: {at: email, policy: fill}\n")
     world = new_world("a", "b", b={"mapping": fill})

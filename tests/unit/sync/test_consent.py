@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from daemon.sync import consent
 from daemon.sync.consent import CHANNELS, NO
-from mappings.contact import CONSENT_STATES, worst
+from mappings.contact import CONSENT_STATES, View, worst
 from state.model import Link
 
 STATES = CONSENT_STATES
@@ -22,7 +22,7 @@ _states = st.sampled_from(STATES)
 @st.composite
 def _links(draw: st.DrawFn) -> Link:
     state = draw(st.sampled_from(["linked", "linked", "linked", "held", "vanished", "failed", "out_of_scope"]))
-    seen = draw(st.fixed_dictionaries({}, optional={f"consent.{c}": _states | st.none() for c in CHANNELS}))
+    seen: View = draw(st.fixed_dictionaries({}, optional={f"consent.{c}": _states | st.none() for c in CHANNELS}))
     told = draw(st.sets(st.sampled_from(CHANNELS)))
     return Link(draw(st.sampled_from(["strive", "telerivet"])), "1", state, 1, seen, told=sorted(told))
 
