@@ -35,20 +35,28 @@ def roster(
 ) -> Roster:
     """What a run works with. `loaded`: the mappings, if they have been read already. Raises BadConfig."""
     found = mappings(settings) if loaded is None else loaded
+    gates: registry.Gates = {}
     sides = {
-        name: side(connection, found[name], clock=clock, sleep=sleep) for name, connection in settings.enabled.items()
+        name: side(connection, found[name], gates, clock=clock, sleep=sleep)
+        for name, connection in settings.enabled.items()
     }
     return Roster(store, sides, rules(settings), clock)
 
 
 def side(
-    connection: Connection, mapping: FieldMapping, *, clock: Callable[[], float], sleep: Sleep = time.sleep
+    connection: Connection,
+    mapping: FieldMapping,
+    gates: registry.Gates,
+    *,
+    clock: Callable[[], float],
+    sleep: Sleep = time.sleep,
 ) -> Side:
-    """One connection, as the sync sees it."""
+    """One connection, as the sync sees it. `gates`: the budgets of the credentials so far."""
     capabilities = registry.capabilities(connection.platform)
+    gate = registry.budget(connection, gates, sleep=sleep)
 
     def connect(facts: Facts) -> Connector:
-        return registry.connect(connection, facts, clock=clock, sleep=sleep)
+        return registry.connect(connection, facts, gate=gate, clock=clock, sleep=sleep)
 
     return Side(
         name=connection.name,

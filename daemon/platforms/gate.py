@@ -28,15 +28,24 @@ class Gate:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        if rate is not None and rate <= 0:
-            raise ValueError("a rate is a number of calls per second above zero")
-        self._limit = max(1, int(rate)) if rate else 0
-        self._window = self._limit / rate if rate else 0.0
+        self._set_rate(rate)
         self._adaptive, self._share = adaptive, 1.0
         self._clock, self._sleep = clock, sleep
-        self._times: collections.deque[float] = collections.deque(maxlen=self._limit)
         self._turn, self._lock = threading.Lock(), threading.Lock()
         self._closed_until = float("-inf")
+
+    def _set_rate(self, rate: float | None) -> None:
+        if rate is not None and rate <= 0:
+            raise ValueError("a rate is a number of calls per second above zero")
+        self._rate = rate
+        self._limit = max(1, int(rate)) if rate else 0
+        self._window = self._limit / rate if rate else 0.0
+        self._times: collections.deque[float] = collections.deque(maxlen=self._limit)
+
+    def slow_to(self, rate: float) -> None:
+        """Somebody else who uses this credential asks for less. Only before the first call."""
+        if self._rate is None or rate < self._rate:
+            self._set_rate(rate)
 
     @property
     def share(self) -> float:

@@ -12,10 +12,13 @@ from daemon.platforms import strive_member, telerivet_contact
 from daemon.platforms.base import Capabilities, Connector, Facts
 
 if TYPE_CHECKING:
+    from daemon.platforms.gate import Gate
     from daemon.platforms.http import Api
 
 Sleep = Callable[[float], object]
 Clock = Callable[[], float]
+Gates = dict[tuple[str, str], "Gate"]
+"""By (base url, key): the budget belongs to the credential, not to the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,26 @@ def capabilities(platform: str) -> Capabilities:
     return PLATFORMS[platform].capabilities
 
 
-def connect(settings: Any, facts: Facts, *, clock: Clock = time.time, sleep: Sleep = time.sleep) -> Connector:
-    """A connector for one `[connections.NAME]` table of the settings. Makes no call.
+def budget(settings: Any, gates: Gates, *, sleep: Sleep = time.sleep) -> Gate:
+    """The budget of a connection's credential. Two campaigns behind one key share it, at the lower of their rates.
 
-    Every connection has a gate of its own: no two connections share an account (`daemon.settings` refuses that).
+    `gates` is filled by this function, once for each connection, before the first call.
     """
     from daemon.platforms.gate import Gate
+
+    credential = settings.base_url, settings.api_key.get_secret_value()
+    known = gates.get(credential)
+    if known is None:
+        known = gates[credential] = Gate(settings.rate, adaptive=PLATFORMS[settings.platform].adaptive, sleep=sleep)
+    elif settings.rate is not None:
+        known.slow_to(settings.rate)
+    return known
+
+
+def connect(
+    settings: Any, facts: Facts, *, gate: Gate | None = None, clock: Clock = time.time, sleep: Sleep = time.sleep
+) -> Connector:
+    """A connector for one `[connections.NAME]` table of the settings. Makes no call. `gate`: one of its own if none."""
     from daemon.platforms.http import Api
 
     platform = PLATFORMS[settings.platform]
@@ -47,7 +64,7 @@ def connect(settings: Any, facts: Facts, *, clock: Clock = time.time, sleep: Sle
         raise NeedsPerson(f"the API key of {settings.name} has characters no key has", hint="copy it again")
     api = Api(
         settings.base_url,
-        gate=Gate(settings.rate, adaptive=platform.adaptive, sleep=sleep),
+        gate=gate or budget(settings, {}, sleep=sleep),
         headers=platform.headers(key) if platform.headers else None,
         auth=None if platform.headers else (key, ""),  # ... or as the user of HTTP Basic
         clock=clock,

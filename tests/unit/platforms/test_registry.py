@@ -39,6 +39,22 @@ def test_every_platform_of_the_settings_can_be_connected() -> None:
     assert set(registry.PLATFORMS) == set(SETTINGS)
 
 
+def test_two_campaigns_behind_one_key_share_its_budget_at_the_lower_rate() -> None:
+    with Sandbox(empty=True) as sandbox:
+        one, other = settings(sandbox, "strive", rate=4.0), settings(sandbox, "strive", rate=2.0, campaign_id=274)
+        elsewhere = settings(sandbox, "telerivet", rate=9.0)
+    naps: list[float] = []
+    gates: registry.Gates = {}
+    shared = registry.budget(one, gates, sleep=naps.append)
+    assert registry.budget(other, gates) is shared
+    assert registry.budget(elsewhere, gates) is not shared
+    shared.acquire()
+    shared.acquire()
+    assert naps == []
+    shared.acquire()
+    assert len(naps) == 1
+
+
 @pytest.mark.parametrize("key", ["k\u00e9y", "two\nlines", "nul\0"])
 def test_a_key_that_no_header_can_carry_needs_a_person(key: str) -> None:
     with Sandbox(empty=True) as sandbox:
