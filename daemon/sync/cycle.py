@@ -293,7 +293,7 @@ def _everywhere(cycle: Cycle, do: Callable[[Turn], None]) -> None:
             turn.problem = problem
 
     turns = list(cycle.turns.values())
-    with ThreadPoolExecutor(max_workers=max(1, len(turns)), thread_name_prefix="connection") as pool:
+    with ThreadPoolExecutor(max_workers=cycle.roster.at_once or max(1, len(turns)), thread_name_prefix="connection") as pool:
         for done in [pool.submit(alone, turn) for turn in turns]:
             done.result()
 

@@ -115,11 +115,13 @@ def _people(tx: Tx, delivery: Delivery, rows: Sequence[Owed]) -> People:
 
 
 def _read_before_write(delivery: Delivery, rows: Sequence[Owed]) -> None:
-    """Where the platform cannot compare and swap, read the records again: an edit made since must not be overrun."""
-    if delivery.side.capabilities.compare_and_swap:
-        return
+    """Where the platform cannot compare and swap, read the records again: an edit made since must not be overrun.
+    Where it can, only those of which we have no version."""
     wanted = [r.external_id for r in rows if r.lane == UPDATE_LANE and r.external_id not in delivery.refreshed]
     ids = [each for each in wanted if each is not None]
+    if delivery.side.capabilities.compare_and_swap:
+        _take_in(delivery, list(delivery.connector.fetch(_unread(delivery, ids))))
+        return
     delivery.refreshed.update(ids)
     read_at = delivery.read_at
     fresh = read_at is not None and delivery.roster.clock() - read_at <= FRESH
@@ -127,7 +129,16 @@ def _read_before_write(delivery: Delivery, rows: Sequence[Owed]) -> None:
         _take_in(delivery, list(delivery.connector.fetch(ids)))
 
 
+def _unread(delivery: Delivery, ids: Sequence[str]) -> list[str]:
+    """Records we made and were not told the version of: there is nothing to compare with yet."""
+    with delivery.roster.store.look() as tx:
+        links = tx.links.of_records(delivery.side.name, ids)
+    return [link.external_id for link in links.values() if link.version is None]
+
+
 def _take_in(delivery: Delivery, records: Sequence[Record], *, invited: bool = False) -> None:
+    if not records:
+        return
     heard = hear(delivery.side, records, delivery.reading.window, invited=invited)
     with delivery.roster.store.transaction() as tx:
         take_in(tx, delivery.roster, delivery.reading, heard, counted=False)

@@ -20,6 +20,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mappings.contact import CONSENT, CONSENT_STATES, SETS, Fields, Value, fold, join_name, split_name
 from state.model import Entry
@@ -30,8 +31,7 @@ FLIPS = 3
 _NAMES = ("given_name", "family_name")
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One side says this field has this value. `first`: it never spoke of the field before."""
 
     field: str
@@ -98,30 +98,31 @@ def _settle(
     result: Merged,
 ) -> None:
     entry = contact.get(claim.field)
-    if entry is None and claim.value is None:
+    if entry is None:  # most of a first reading: nobody ever spoke of it
+        if claim.value is not None and source.policy(claim.field) != "never":
+            result.moved[claim.field] = Entry(claim.value, claim.at, source.name, claim.how)
         return
-    if entry is not None and entry.value == claim.value:
+    if entry.value == claim.value:
         return
-    if entry is not None and entry.flips >= FLIPS:
+    if entry.flips >= FLIPS:
         return  # held: nobody's word counts until a person decides
     if not _wins(entry, claim, source, priorities):
-        if entry is not None and not (claim.first and entry.value is None):
+        if not (claim.first and entry.value is None):
             result.lost[claim.field] = claim.value  # else the side would be owed a blank that nobody said
         return
     flips = _flips(entry, claim, source)
-    if entry is not None and flips >= FLIPS:
+    if flips >= FLIPS:
         result.flipping[claim.field] = claim
         result.moved[claim.field] = entry._replace(flips=flips)
         return
-    was = None if entry is None else entry.value
-    result.moved[claim.field] = Entry(claim.value, claim.at, source.name, claim.how, was, flips)
+    result.moved[claim.field] = Entry(claim.value, claim.at, source.name, claim.how, entry.value, flips)
 
 
-def _wins(entry: Entry | None, claim: Claim, source: Source, priorities: Mapping[str, int]) -> bool:
+def _wins(entry: Entry, claim: Claim, source: Source, priorities: Mapping[str, int]) -> bool:
     policy = source.policy(claim.field)
     if policy == "never":
         return False
-    if entry is None or (entry.value is None and (claim.first or policy == "fill")):
+    if entry.value is None and (claim.first or policy == "fill"):
         return True  # first contact fills blanks ...
     if policy == "fill" or (claim.first and claim.value is None):
         return False  # ... and never blanks out
@@ -133,10 +134,10 @@ def _wins(entry: Entry | None, claim: Claim, source: Source, priorities: Mapping
     return (claim.at, source.priority, source.name) >= (entry.at, theirs, entry.by)
 
 
-def _flips(entry: Entry | None, claim: Claim, source: Source) -> int:
+def _flips(entry: Entry, claim: Claim, source: Source) -> int:
     """How often in a row this field went back to what it was, by the other side's hand."""
-    if entry is None or entry.by == source.name or claim.first:
-        return 0 if entry is None or claim.first else entry.flips
+    if entry.by == source.name or claim.first:
+        return 0 if claim.first else entry.flips
     return entry.flips + 1 if claim.value == entry.was else 0
 
 

@@ -161,7 +161,9 @@ class People:
 
     def set_field(self, contact: Contact, name: str, entry: Entry) -> None:
         contact.fields[name] = entry
-        self.touch(contact.id)
+        self.touched.add(contact.id)
+        if identifying(name):
+            self._identifiers.pop(contact.id, None)
 
     def touch(self, contact: int) -> None:
         """Note that this contact, its links or its identifiers changed."""

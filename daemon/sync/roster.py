@@ -98,6 +98,7 @@ class Roster:
     sides: Mapping[str, Side]
     rules: Rules = Rules()
     clock: Callable[[], float] = time.time
+    at_once: int | None = None  # how many connections are read, or written to, at once; None: all of them
 
     @property
     def priorities(self) -> dict[str, int]:

@@ -392,3 +392,17 @@ def test_a_full_sweep_does_not_go_on_from_a_poll_that_was_broken_off(new_world) 
     del world.b.stumble  # type: ignore[method-assign]
     world.restart()
     assert world.sync(full=True).books["b"].read == 6
+
+
+def test_a_record_whose_version_we_were_not_told_is_read_before_it_is_written(new_world) -> None:  # type: ignore[no-untyped-def]
+    world = new_world("a", "b", b={"receipts": False})
+    a = world.a.add(**ANN)
+
+    def moves_on(push: object) -> None:
+        if isinstance(push, Create):
+            world.a.edit(a, city="Oslo")
+
+    world.b.before_push = moves_on
+    world.settle()
+    assert world.b.one(phone=ANN["phone"])["city"] == "Oslo"
+    assert world.b.harm == {}
