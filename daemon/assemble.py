@@ -67,6 +67,7 @@ def side(
         direction=connection.direction,
         priority=connection.priority,
         overlap=connection.overlap.total_seconds(),
+        every=connection.every.total_seconds(),
         full_every=connection.full_every.total_seconds(),
         account=account_of(connection),
     )

@@ -123,7 +123,10 @@ def _show(contact: Contact, links: list[Link], owed: list[Owed], noted: list[Not
         table(("field", "it last said"), sorted(link.seen.items()))
     if owed:
         say()
-        rows = [[p.id, p.connection, p.kind, p.state, ", ".join(p.owed) or "everything", p.reason] for p in owed]
+        rows = [
+            [p.id, p.connection, p.kind, p.state, "everything" if p.kind == "create" else ", ".join(p.owed), p.reason]
+            for p in owed
+        ]
         table(("push#", "owed to", "kind", "state", "what", "why"), rows, title="Owed")
     if noted:
         say()

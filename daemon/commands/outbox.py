@@ -52,7 +52,7 @@ def list_(ctx: click.Context, state: str | None, connection: str | None, limit: 
 
 def _row(push: Owed) -> list[Any]:
     who = f"c{push.contact_id}" if push.contact_id is not None else f"record {push.external_id}"
-    what = ", ".join(push.owed) or "everything"
+    what = "everything" if push.kind == "create" else ", ".join(push.owed)
     return [push.id, push.connection, push.kind, push.state, who, what, when(push.created_at), push.reason]
 
 

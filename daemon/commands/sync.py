@@ -28,10 +28,13 @@ CODES = {"done": 0, "partial": PARTIAL, "later": LATER, "failed": FAILED}
 @click.option("--dry-run", is_flag=True, help="Only show what would be sent; nothing is written anywhere.")
 @click.option("--connection", "only", multiple=True, metavar="NAME", help="Only this one; may be given more often.")
 @click.option("--full", is_flag=True, help="Read everything, whatever the schedule says.")
+@click.option("--due", is_flag=True, help="Read only connections whose `every` has passed; for a frequent timer.")
 @click.option("--limit", default=20, show_default=True, help="How many pushes of each kind a dry run shows; 0: all.")
 @as_json
 @click.pass_context
-def command(ctx: click.Context, dry_run: bool, only: tuple[str, ...], full: bool, limit: int, as_json: bool) -> None:
+def command(
+    ctx: click.Context, dry_run: bool, only: tuple[str, ...], full: bool, due: bool, limit: int, as_json: bool
+) -> None:
     """Bring every connection up to date, once.
 
     Reads what changed everywhere, merges it, and sends what moved. Nothing is sent before every connection has
@@ -40,10 +43,11 @@ def command(ctx: click.Context, dry_run: bool, only: tuple[str, ...], full: bool
     \b
     rosterd sync --dry-run           what would be sent, without sending it
     rosterd sync
+    rosterd sync --due               from a timer that ticks every minute
     rosterd sync --connection strive_atl --full
     """
     found = session(ctx)
-    options = cycle.Options(full=full, only=connection_names(found, only), send=not dry_run)
+    options = cycle.Options(full=full, due=due, only=connection_names(found, only), send=not dry_run)
     with stopping() as stop:
         if dry_run:
             plan = preview.plan(found, options, stop, limit=0 if as_json else limit)

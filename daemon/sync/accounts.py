@@ -77,6 +77,12 @@ def resting(account: Account, now: float, *, insist: bool) -> str | None:
     return f"{account.paused_why}; tried again in {account.paused_until - now:.0f} s"
 
 
+def poll_due(account: Account, side: Side, now: float) -> bool:
+    """Whether `every` has passed since the last complete reading; a reading that was broken off is always due."""
+    under_way = account.sweep > account.swept
+    return under_way or account.polled_at is None or now - account.polled_at >= side.every
+
+
 def sweep_due(account: Account, side: Side, now: float) -> bool:
     return not account.primed or account.swept_at is None or now - account.swept_at >= side.full_every
 

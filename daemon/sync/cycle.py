@@ -37,9 +37,11 @@ ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`full`: read everything, whatever the schedule says. `only`: these connections (all when empty)."""
+    """`full`: read everything, whatever the schedule says. `due`: read only where `every` has passed since the last
+    time; what is owed is sent all the same. `only`: these connections (all when empty)."""
 
     full: bool = False
+    due: bool = False
     only: frozenset[str] = frozenset()
     send: bool = True
 
@@ -138,6 +140,8 @@ def intake(cycle: Cycle) -> None:
 
 def _read(cycle: Cycle, turn: Turn) -> None:
     account = turn.account
+    if cycle.options.due and not accounts.poll_due(account, turn.side, turn.started):
+        return
     due = accounts.sweep_due(account, turn.side, turn.started) or cycle.options.full
     if due or account.sweep > account.swept:
         _sweep(cycle, turn)
@@ -293,7 +297,9 @@ def _everywhere(cycle: Cycle, do: Callable[[Turn], None]) -> None:
             turn.problem = problem
 
     turns = list(cycle.turns.values())
-    with ThreadPoolExecutor(max_workers=cycle.roster.at_once or max(1, len(turns)), thread_name_prefix="connection") as pool:
+    with ThreadPoolExecutor(
+        max_workers=cycle.roster.at_once or max(1, len(turns)), thread_name_prefix="connection"
+    ) as pool:
         for done in [pool.submit(alone, turn) for turn in turns]:
             done.result()
 

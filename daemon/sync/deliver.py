@@ -26,7 +26,7 @@ from daemon.platforms.base import (
     Stored,
     Update,
 )
-from daemon.sync import consent, optouts, plan, vanish
+from daemon.sync import consent, optouts, plan, tries, vanish
 from daemon.sync.heard import hear
 from daemon.sync.intake import Pass, prepare, take_in, take_one
 from daemon.sync.merge import value_of
@@ -246,7 +246,7 @@ def _created(people: People, delivery: Delivery, letter: Letter, outcome: Stored
     assert isinstance(push, Create)
     assert letter.owed.contact_id is not None
     contact = people.contacts[letter.owed.contact_id]
-    told: list[str] = [c for c in consent.CHANNELS if c in side.capabilities.consent_read and c not in push.subscribed]
+    told = tries.echoes(side, push)
     link = Link(side.name, outcome.external_id, "linked", contact.id, sent=dict(letter.sent), told=told)
     link.sweep = delivery.reading.sweep
     link.seen = {f"consent.{channel}": consent.NO for channel in told}

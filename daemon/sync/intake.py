@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from daemon.sync import optouts, plan
+from daemon.sync import optouts, plan, tries
 from daemon.sync.books import Books
 from daemon.sync.heard import Heard, fingerprint
 from daemon.sync.merge import Merged, Source, claims, merge, tidied, value_of
@@ -173,7 +173,9 @@ def _newcomer(people: People, reading: Pass, link: Link | None, heard: Heard) ->
     people.note("linked", {"new": isinstance(decision, New)}, contact=contact.id, link=link)
     if before == "held":
         people.tx.holds.close(_hold_key(link), {"resolved": "by itself"}, at=people.now)
+    made = tries.recognise(people, link, contact, heard)
     _absorb(people, reading, link, contact, heard, new=True)
+    plan.owe(people, contact, link, made or (), {})  # what was blanked since it was made
     return "changed", None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.platforms.base import Create, OptOut, Push, Update
-from daemon.sync import consent, plan
+from daemon.sync import consent, plan, tries
 from daemon.sync.consent import CHANNELS
 from daemon.sync.merge import as_list, value_of, without
 from daemon.sync.people import People
@@ -137,7 +137,9 @@ def _create(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
         tuple(side.mapping.tag_out(tag) for tag in tags),
         subscribed_to(contact),
     )
-    return [Letter(row, push, {**fields, **({"tags": tags} if tags else {})})]
+    sent = {**fields, **({"tags": tags} if tags else {})}
+    tries.note(people, side, row, push, sent)
+    return [Letter(row, push, sent)]
 
 
 def subscribed_to(contact: Contact) -> frozenset[consent.Channel]:

@@ -60,6 +60,7 @@ class Side:
     direction: str = "both"
     priority: int = 0
     overlap: float = 120.0
+    every: float = 300.0
     full_every: float = 7 * 86400.0
     account: str = ""
     updatable: frozenset[str] = field(init=False)

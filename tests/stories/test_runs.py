@@ -406,3 +406,18 @@ def test_a_record_whose_version_we_were_not_told_is_read_before_it_is_written(ne
     world.settle()
     assert world.b.one(phone=ANN["phone"])["city"] == "Oslo"
     assert world.b.harm == {}
+
+
+def test_a_run_of_what_is_due_reads_only_where_every_has_passed(new_world) -> None:  # type: ignore[no-untyped-def]
+    world = new_world("a", "b", a={"every": 600.0}, b={"every": 60.0})
+    a, b = world.a.add(**ANN), world.b.add(**ANN)
+    world.settle()
+    world.a.edit(a, city="Oslo")
+    world.b.edit(b, notes="early")
+    report = world.sync(due=True)
+    assert (report.books["a"].read, report.books["b"].read) == (0, 1)
+    assert world.a.rows[a]["notes"] == "early", "what is owed is sent all the same"
+    world.now += 600
+    assert world.sync(due=True).books["a"].read == 1
+    world.settle()
+    assert world.b.rows[b]["city"] == "Oslo"

@@ -22,6 +22,7 @@ class World:
     def __init__(self, folder: Path, *names: str, rules: Rules | None = None, **options: dict[str, Any]) -> None:
         self.folder, self.rules, self.now = folder, rules or Rules(), 1_700_000_000.0
         self.twins: dict[str, TwinPlatform] = {}
+        self.at_once: int | None = None  # 1: one connection after the other, so that a story always goes the same way
         self.options = options
         for name in names:
             self.join(name, **options.get(name, {}))
@@ -34,13 +35,14 @@ class World:
         mapping: str = MAPPING,
         direction: str = "both",
         priority: int = 0,
+        every: float = 300.0,
         full_every: float = 7 * 86400,
         **twin: Any,
     ) -> TwinPlatform:
         """Configure one more connection."""
         path = self.folder / f"{name}.yaml"
         path.write_text(mapping)
-        settings = {"direction": direction, "priority": priority, "full_every": full_every}
+        settings = {"direction": direction, "priority": priority, "every": every, "full_every": full_every}
         self.options[name] = {"path": path, "settings": settings}
         self.twins[name] = TwinPlatform(clock=lambda: self.now, **{"capabilities": FULL, **twin})
         return self.twins[name]
@@ -64,12 +66,14 @@ class World:
                 lambda facts, twin=twin: TwinConnector(twin, facts),  # type: ignore[misc]
                 **option["settings"],
             )
-        return Roster(self.store, sides, self.rules, clock=lambda: self.now)
+        return Roster(self.store, sides, self.rules, clock=lambda: self.now, at_once=self.at_once)
 
-    def sync(self, *, full: bool = False, only: frozenset[str] = frozenset(), send: bool = True) -> Report:
+    def sync(
+        self, *, full: bool = False, due: bool = False, only: frozenset[str] = frozenset(), send: bool = True
+    ) -> Report:
         """One run. Whatever happens, the books balance."""
         self.now += 60
-        report = cycle.run(self.roster, Options(full=full, only=only, send=send))
+        report = cycle.run(self.roster, Options(full=full, due=due, only=only, send=send))
         assert report.balanced
         return report
 
