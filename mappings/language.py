@@ -54,7 +54,7 @@ def _path_hint(path: str) -> str:
 
 _PATH = Text("a path", PATH, _path_hint)
 _LIST_PATH = Text("a path to a list", LIST, lambda _: 'Write it as in "groups[].name" or "labels".')
-_SET_POLICIES = ("union", *POLICIES)
+_SET_POLICIES = ("union", "never")
 _LIST_OF_VALUES = ListOf(Scalar("a value", blank=True), "a list of values")
 
 

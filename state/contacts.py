@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from state.bulk import add_rows
 from state.model import Contact, Entry, dumps, loads
 from state.tables import contacts, counters, identifiers
 
@@ -60,11 +60,8 @@ class Contacts:
             after = batch[-1].id
 
     def add(self, new: Iterable[Contact]) -> None:
-        rows = [
-            {"id": c.id, "fields": c.packed(), "created_at": c.created_at, "merged_into": c.merged_into} for c in new
-        ]
-        if rows:
-            self._db.execute(insert(contacts), rows)
+        rows = ((c.id, c.packed(), c.created_at, c.merged_into) for c in new)
+        add_rows(self._db, contacts, ("id", "fields", "created_at", "merged_into"), rows)
 
     def put(self, changed: Iterable[Contact]) -> None:
         rows = [{"key": c.id, "packed": c.packed(), "into": c.merged_into} for c in changed]
@@ -94,10 +91,7 @@ class Contacts:
         return found
 
     def add_identifiers(self, new: Iterable[tuple[str, str, int]]) -> None:
-        rows = [{"kind": kind, "value": value, "contact_id": owner} for kind, value, owner in new]
-        if rows:
-            dialect = postgresql if self._db.dialect.name == "postgresql" else sqlite
-            self._db.execute(dialect.insert(identifiers).on_conflict_do_nothing(), rows)
+        add_rows(self._db, identifiers, ("kind", "value", "contact_id"), new, known_ok=True)
 
     def drop_identifiers(self, old: Collection[tuple[str, str, int]]) -> None:
         if old:

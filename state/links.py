@@ -7,17 +7,15 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, literal, select, tuple_, update
 
+from state.bulk import add_rows
 from state.contacts import Identifier
 from state.model import Link, dumps, loads
 from state.tables import decisions, links, strays, suppressions
 
+_COLUMNS = ("contact_id", "state", "seen", "version", "digest", "sent", "told", "sweep", "reason")
 _UPDATE = (
-    update(links)
-    .where(links.c.id == bindparam("key"))
-    .values({name: bindparam("new_" + name) for name in (
-        "contact_id", "state", "seen", "version", "digest", "sent", "told", "sweep", "reason",
-    )})
-)  # fmt: skip
+    update(links).where(links.c.id == bindparam("key")).values({name: bindparam("new_" + name) for name in _COLUMNS})
+)
 
 
 def _link(row: Any) -> Link:
@@ -38,6 +36,7 @@ def _link(row: Any) -> Link:
 
 
 def _row(link: Link) -> dict[str, Any]:
+    """In the order of `_COLUMNS`."""
     return {
         "contact_id": link.contact_id,
         "state": link.state,
@@ -73,9 +72,8 @@ class Links:
         return found
 
     def add(self, new: Iterable[Link]) -> None:
-        rows = [{"connection": x.connection, "external_id": x.external_id, **_row(x)} for x in new]
-        if rows:
-            self._db.execute(insert(links), rows)
+        rows = ((x.connection, x.external_id, *_row(x).values()) for x in new)
+        add_rows(self._db, links, ("connection", "external_id", *_COLUMNS), rows)
 
     def put(self, changed: Iterable[Link]) -> None:
         rows = [{"key": x.id, **{"new_" + k: v for k, v in _row(x).items()}} for x in changed]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
+from state.bulk import add_rows
 from state.model import Owed, dumps, loads
 from state.tables import outbox
 
@@ -35,6 +36,7 @@ def _owed(row: Any) -> Owed:
 
 
 def _row(push: Owed) -> dict[str, Any]:
+    """In the order of `_COLUMNS`."""
     return {
         "contact_id": push.contact_id,
         "kind": push.kind,
@@ -87,19 +89,8 @@ class Outbox:
         return [_owed(r) for r in self._db.execute(query)]
 
     def add(self, new: Iterable[Owed]) -> None:
-        rows = [
-            {
-                "connection": x.connection,
-                "target": x.target,
-                "lane": x.lane,
-                "external_id": x.external_id,
-                "created_at": x.created_at,
-                **_row(x),
-            }
-            for x in new
-        ]
-        if rows:
-            self._db.execute(insert(outbox), rows)
+        rows = ((x.connection, x.target, x.lane, x.external_id, x.created_at, *_row(x).values()) for x in new)
+        add_rows(self._db, outbox, ("connection", "target", "lane", "external_id", "created_at", *_COLUMNS), rows)
 
     def put(self, changed: Iterable[Owed]) -> None:
         rows = [{"key": x.id, **{"new_" + k: v for k, v in _row(x).items()}} for x in changed]

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
+from state.bulk import add_rows
 from state.model import Account, Hold, Noted, dumps, loads
 from state.tables import connections, holds, journal, runs
 
@@ -44,20 +45,9 @@ class Journal:
         self._db = connection
 
     def add(self, entries: Iterable[Noted]) -> None:
-        rows = [
-            {
-                "at": x.at,
-                "run": x.run,
-                "event": x.event,
-                "contact_id": x.contact_id,
-                "connection": x.connection,
-                "external_id": x.external_id,
-                "detail": dumps(x.detail),
-            }
-            for x in entries
-        ]
-        if rows:
-            self._db.execute(insert(journal), rows)
+        columns = ("at", "run", "event", "contact_id", "connection", "external_id", "detail")
+        rows = ((x.at, x.run, x.event, x.contact_id, x.connection, x.external_id, dumps(x.detail)) for x in entries)
+        add_rows(self._db, journal, columns, rows)
 
     def of_contacts(self, ids: Iterable[int], *, limit: int = 1000) -> list[Noted]:
         """The story of these contacts, oldest first (the latest `limit` rows)."""

@@ -60,14 +60,16 @@ def _written(value: Any) -> str:
         case timedelta():
             return f'`"{show_duration(value)}"`'
         case BaseModel():
-            return f"`{{rows = {value.rows}, percent = {value.percent:g}}}`"  # type: ignore[attr-defined]
+            return f"`{{rows = {value.rows}, percent = {value.percent:g}}}`"
         case float():
             return f"`{value:g}`"
     return f"`{json.dumps(value)}`"
 
 
 def _keys(model: type[BaseModel], names: Iterable[str]) -> str:
-    rows = [(f"`{name}`", _default(model.model_fields[name]), model.model_fields[name].description or "") for name in names]
+    rows = [
+        (f"`{name}`", _default(model.model_fields[name]), model.model_fields[name].description or "") for name in names
+    ]
     return table(("key", "default", "meaning"), rows)
 
 

@@ -36,7 +36,7 @@ def headline(hold: Hold) -> str:
             name = clean(_name(detail.get("view") or {}) or f"record {hold.external_id}")
             return f"{name}: {WHY.get(detail['why'], detail['why'])}"
         case "flip":
-            return f"c{hold.contact_id}: {' and '.join(detail['sides'])} keep changing {detail['field']} back"
+            return f"c{hold.contact_id}: {' and '.join(detail['says'])} keep changing {detail['field']} back"
         case "fuse":
             return f"{plural(detail['count'], detail['kind'])} at once, of {plural(detail['holds'], 'record')} there"
         case "consent_jump":
@@ -78,7 +78,7 @@ def _choices(hold: Hold) -> list[tuple[str, str]]:
             same = [(f"same c{c}", f"this record is contact c{c}") for c in detail["contacts"]]
             return [*same, ("different", "this is somebody else")]
         case "flip":
-            take = [(f"take {side}", f"what {side} says is right") for side in dict.fromkeys(detail["sides"])]
+            take = [(f"take {side}", f"what {side} says is right") for side in detail["says"]]
             return [("keep", "the value we have is right"), *take]
         case "fuse":
             return _fuse_choices(detail)
@@ -144,7 +144,7 @@ def _facts(hold: Hold, people: Concerned) -> None:
         case "consent_jump":
             table(("record", "now says"), sorted(hold.detail["records"].items()))
         case "flip":
-            said = zip(hold.detail["sides"], hold.detail["values"], strict=False)
+            said = hold.detail["says"].items()
             table(("side", f"{hold.detail['field']} is"), list(said))
         case "not_stored":
             rows = [["we sent", hold.detail["sent"]], ["it says", hold.detail["says"]]]

@@ -29,6 +29,7 @@ class Heard:
     receipt: bool = False  # the platform's answer to our own write
     invited: bool = False  # found by our own look-up: its scope is not asked
     _identifiers: set[Identifier] | None = None
+    _undated: dict[bool, tuple[float, str]] = field(default_factory=dict)
 
     @property
     def identifiers(self) -> set[Identifier]:
@@ -43,15 +44,21 @@ class Heard:
         Clamped to the window: a clock that runs ahead must not win for ever. On first contact an unknown time is
         0: we do not know, so anything dated is newer. Later it is the time of reading: it moved since the last one.
         """
-        earliest, latest = self.window
         evidence = self.evidence.get(name)
         if evidence is not None:
-            at, how = evidence.at, evidence.how
-        elif self.at is not None:
-            at, how = self.at, "record"
-        else:
-            at, how = (0.0 if first else latest), "read"
-        return min(at, latest) if first else max(earliest, min(at, latest)), how
+            return self._clamped(evidence.at, first), evidence.how
+        if first not in self._undated:  # the same for every field the feed has no word about
+            self._undated[first] = self._when_undated(first)
+        return self._undated[first]
+
+    def _when_undated(self, first: bool) -> tuple[float, str]:
+        if self.at is not None:
+            return self._clamped(self.at, first), "record"
+        return self._clamped(0.0 if first else self.window[1], first), "read"
+
+    def _clamped(self, at: float, first: bool) -> float:
+        earliest, latest = self.window
+        return min(at, latest) if first else max(earliest, min(at, latest))
 
 
 def hear(

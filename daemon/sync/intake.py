@@ -182,6 +182,8 @@ def _newcomer(people: People, reading: Pass, link: Link | None, heard: Heard) ->
 def _who(people: People, reading: Pass, link: Link, heard: Heard) -> Decision:
     owners = people.owners_of(heard.identifiers)
     verdicts = people.verdicts.get(link.key, {})
+    if not owners and not verdicts:
+        return New()  # nobody to choose from, as for most of a first reading
     concerned = {owner for found in owners.values() for owner in found} | set(verdicts)
     people.load_contacts(concerned)
     candidates = {c: people.candidate(c) for c in concerned if people.contacts[c].merged_into is None}
@@ -277,8 +279,7 @@ def _absorb(people: People, reading: Pass, link: Link, contact: Contact, heard: 
     said = list(claims(seen, heard.view, heard.when))
     result = merge(contact.fields, iter(said), seen, source, people.roster.priorities)
     old = {name: contact.get(name) for name in result.moved}
-    for name, entry in result.moved.items():
-        people.set_field(contact, name, entry)
+    people.set_fields(contact, result.moved)
     first_sets: dict[str, tuple[list[str], list[str]]] = {
         c.field: (_list(contact.get(c.field)), []) for c in said if c.first and c.field in SETS
     }
@@ -293,7 +294,7 @@ def _absorb(people: People, reading: Pass, link: Link, contact: Contact, heard: 
             plan.owe(people, contact, link, ["full_name"], {})
     elif result.moved.keys() & {"phone", "email"}:
         people.index(contact.id)
-    plan.moved(people, contact, result.moved, result.tags, by=link)
+    plan.moved(people, contact, result.moved.keys() - result.flipping.keys(), result.tags, by=link)
     plan.owe(people, contact, link, result.lost, first_sets)
     plan.settle(people, contact, link)
     if result.moved:
@@ -353,8 +354,7 @@ def _note_merge(people: People, link: Link, contact: Contact, result: Merged, ol
         kept = {n: [said, value_of(contact.fields, n)] for n, said in result.lost.items()}
         people.note("overruled", kept, contact=contact.id, link=link)
     for name, claim in result.flipping.items():
-        sides = [contact.fields[name].by, link.connection]
-        flip = {"field": name, "values": [contact.get(name), claim.value], "sides": sides}
+        flip = {"field": name, "says": {contact.fields[name].by: contact.get(name), link.connection: claim.value}}
         key = f"flip:{contact.id}:{name}"
         people.hold(Hold(key, "flip", flip, link.connection, link.external_id, contact.id))
         people.note("flipping", flip, contact=contact.id, link=link)

@@ -172,6 +172,8 @@ def _spread(people: People, contact: Contact, channel: consent.Channel, *, moved
 
 def _forget_echo(link: Link, heard: Heard) -> None:
     """That side's "no" stops being our echo when somebody lifted it, or said it again themselves."""
+    if not link.told:
+        return
     own = said_there(link, heard)
     link.told = [c for c in CHANNELS if c in link.told and consent.says_no(link, c) and c not in own]
 

@@ -6,7 +6,7 @@ then taken one after another (the second may be the person the first has just ma
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from daemon.sync import consent
@@ -17,7 +17,7 @@ from state.model import CONSENT_LANE, UPDATE_LANE, Contact, Entry, Hold, Link, N
 from state.store import Tx
 
 RESERVE = 64
-"""Contact ids taken at a time; a page seldom needs more statements for it than one."""
+"""Contact ids taken at first; as many again as it has taken so far where a page brings in more people."""
 
 
 class People:
@@ -94,9 +94,11 @@ class People:
         """Every "no" once said on these identifiers by records that belong to nobody now."""
         if self._any_suppressed is None:
             self._any_suppressed = self.tx.links.has_suppressions()
+        if not self._any_suppressed:
+            return  # those of this page are in memory
         fresh = set(wanted) - self._suppressed_asked
         self._suppressed_asked |= fresh
-        if self._any_suppressed and fresh:
+        if fresh:
             for identifier, said in self.tx.links.suppressed(fresh).items():
                 self.suppressed.setdefault(identifier, []).extend(said)
 
@@ -149,8 +151,9 @@ class People:
         try:
             number = next(self._ids)
         except StopIteration:
-            first = self.tx.contacts.reserve(RESERVE)
-            self._ids = iter(range(first, first + RESERVE))
+            count = max(RESERVE, len(self._new_contacts))
+            first = self.tx.contacts.reserve(count)
+            self._ids = iter(range(first, first + count))
             number = next(self._ids)
         contact = self.contacts[number] = Contact(number, {}, self.now)
         self._new_contacts.add(number)
@@ -160,9 +163,12 @@ class People:
         return contact
 
     def set_field(self, contact: Contact, name: str, entry: Entry) -> None:
-        contact.fields[name] = entry
+        self.set_fields(contact, {name: entry})
+
+    def set_fields(self, contact: Contact, entries: Mapping[str, Entry]) -> None:
+        contact.fields.update(entries)
         self.touched.add(contact.id)
-        if identifying(name):
+        if any(identifying(name) for name in entries):
             self._identifiers.pop(contact.id, None)
 
     def touch(self, contact: int) -> None:

@@ -14,12 +14,15 @@ from daemon.sync import consent
 from daemon.sync.merge import as_list, value_of, view_of, within, without
 from daemon.sync.people import People
 from daemon.sync.roster import Side
-from mappings.contact import SETS
+from mappings.contact import SETS, Value
 from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE, Contact, Link, Owed
 
 _WORSE = {"update": 0, "rekey": 1, "blank": 2}
 KEYS = frozenset({"phone", "email"})
 """Fields whose change re-keys a person on the platforms."""
+
+DISMISSED = "a person decided not to have this one made there"
+"""The reason of a dead create that is not tried again when the contact changes."""
 
 Moved = Mapping[str, tuple[list[str], list[str]]]
 """What moved in a set field: (added, removed)."""
@@ -40,7 +43,7 @@ def owe(people: People, contact: Contact, link: Link, names: Iterable[str], sets
     if side is None or not side.writes or link.state != "linked":
         return
     owed: dict[str, Any] = {
-        name: None for name in names if name in side.updatable and value_of(contact.fields, name) != link.seen.get(name)
+        name: None for name in names if name in side.updatable and not _has(link, name, value_of(contact.fields, name))
     }
     for name, (added, removed) in sets.items():
         owed.update(_owed_set(side, link, name, added, removed))
@@ -48,12 +51,24 @@ def owe(people: People, contact: Contact, link: Link, names: Iterable[str], sets
         _add(people, contact, link, owed)
 
 
+def _has(link: Link, name: str, value: Value) -> bool:
+    """Whether that side surely has this value. What was sent and not yet confirmed may have arrived, or not."""
+    return link.seen.get(name) == value and (not link.sent or link.sent.get(name, value) == value)
+
+
+def _tags_of(link: Link) -> tuple[list[str], list[str]]:
+    """The tags that side surely has, and those it may have: an unconfirmed change may have arrived, or not."""
+    seen = as_list(link.seen.get("tags"))
+    sent = as_list(link.sent["tags"]) if link.sent and "tags" in link.sent else seen
+    return within(seen, sent), sorted({*seen, *without(sent, seen)})
+
+
 def _owed_set(side: Side, link: Link, name: str, added: list[str], removed: list[str]) -> dict[str, Any]:
     if name != "tags":
         return {name: None} if name in side.updatable else {}
-    present = as_list(link.seen.get("tags"))
-    add = [t for t in without(added, present) if side.capabilities.add_tags and side.mapping.tag_owned(t)]
-    remove = within(present, removed) if side.capabilities.remove_tags else []
+    surely, maybe = _tags_of(link)
+    add = [t for t in without(added, surely) if side.capabilities.add_tags and side.mapping.tag_owned(t)]
+    remove = within(maybe, removed) if side.capabilities.remove_tags else []
     return {"tags": {"add": add, "remove": remove}} if add or remove else {}
 
 
@@ -95,10 +110,10 @@ def settle(people: People, contact: Contact, link: Link) -> None:
     push = people.push((link.connection, f"r:{link.external_id}", UPDATE_LANE))
     if push is None:
         return
-    left = {n: x for n, x in push.owed.items() if n == "tags" or value_of(contact.fields, n) != link.seen.get(n)}
+    left = {n: x for n, x in push.owed.items() if n == "tags" or not _has(link, n, value_of(contact.fields, n))}
     if tags := left.pop("tags", None):
-        present = as_list(link.seen.get("tags"))
-        add, remove = without(tags["add"], present), within(present, tags["remove"])
+        surely, maybe = _tags_of(link)
+        add, remove = without(tags["add"], surely), within(maybe, tags["remove"])
         if add or remove:
             left["tags"] = {"add": add, "remove": remove}
     if not left:
@@ -137,7 +152,7 @@ def revive(people: People, contact: Contact) -> None:
     """A create that was refused is worth another try once the contact changed."""
     for side in people.roster.sides.values():
         push = people.push((side.name, f"c:{contact.id}", CREATE_LANE))
-        if push is not None and push.state == "dead":
+        if push is not None and push.state == "dead" and push.reason != DISMISSED:
             push.state, push.attempts, push.reason, push.due_at = "open", 0, None, 0.0
             people.owe(push)
 

@@ -81,7 +81,8 @@ def _update(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
 
 
 def _tags_after(link: Link, tags: dict[str, list[str]]) -> list[str]:
-    return sorted([*without(as_list(link.seen.get("tags")), tags["remove"]), *tags["add"]])
+    said = (link.sent or {}).get("tags", link.seen.get("tags"))
+    return sorted([*without(without(as_list(said), tags["remove"]), tags["add"]), *tags["add"]])
 
 
 def _written(

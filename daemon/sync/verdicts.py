@@ -13,7 +13,8 @@ from daemon.sync.heard import Heard
 from daemon.sync.intake import Pass, prepare, take_one
 from daemon.sync.people import People
 from daemon.sync.roster import Roster
-from state.model import Contact, Hold, Link
+from mappings.contact import Value
+from state.model import CREATE_LANE, Contact, Hold
 from state.store import Tx
 
 CHOICES = {
@@ -117,9 +118,9 @@ def _take_again(tx: Tx, roster: Roster, hold: Hold) -> str:
     at = hold.detail.get("at")
     window = (0.0, roster.clock())
     heard = Heard(link.external_id, hold.detail["view"], (), link.version, at, link.digest, window, invited=True)
-    link.digest = ""
+    link.digest, link.reason = "", None
     if link.contact_id is None:
-        link.state = "held"
+        link.state = "decided"  # not "held": it is a person who lets it go, not the record itself
     prepare(people, side, [heard])
     outcome, why = take_one(people, reading, heard)
     optouts.reach_strays(people)
@@ -142,8 +143,8 @@ def _flip(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
     contact = people.contacts[hold.contact_id or 0]
     entry = contact.fields[name]
     if picked.choice == "take":
-        says = _said_by(people, contact, name, picked.argument)
-        entry = entry._replace(value=says.seen[name], by=says.connection, how="decided", at=roster.clock())
+        side, value = _said_by(people, contact, hold, picked.argument)
+        entry = entry._replace(value=value, by=side, how="decided", at=roster.clock())
     elif picked.choice != "keep":
         raise _no_such_choice(hold, picked.choice)
     people.set_field(contact, name, entry._replace(flips=0, was=None))
@@ -152,12 +153,14 @@ def _flip(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
     return f"{name} is decided; the sides that say otherwise are owed it"
 
 
-def _said_by(people: People, contact: Contact, name: str, connection: str | None) -> Link:
-    for link in people.links(contact.id):
-        if link.connection == connection and name in link.seen:
-            return link
-    sides = sorted({link.connection for link in people.links(contact.id) if name in link.seen})
-    raise SkipRecord("say whose value to take", hint=f"one of: {', '.join(sides)}")
+def _said_by(people: People, contact: Contact, hold: Hold, connection: str | None) -> tuple[str, Value]:
+    """What a side insists on: as it says now, or said when the field was held."""
+    name = str(hold.detail["field"])
+    says: dict[str, Value] = dict(hold.detail["says"])
+    says.update({k.connection: k.seen[name] for k in people.links(contact.id) if name in k.seen})
+    if connection not in says:
+        raise SkipRecord("say whose value to take", hint=f"one of: {', '.join(sorted(says))}")
+    return connection, says[connection]
 
 
 # a tripped fuse
@@ -218,7 +221,10 @@ def _dismiss(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:  # noqa
 
 def _dismiss_or_again(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
     if picked.choice != "again":
-        return _dismiss(tx, roster, hold, picked)
+        done = _dismiss(tx, roster, hold, picked)
+        if hold.kind == "shared_identifier":
+            _never_make(tx, roster, hold)
+        return done
     people = _people(tx, roster)
     people.load_contacts({hold.contact_id} if hold.contact_id is not None else set())
     contact = people.contacts[hold.contact_id or 0]
@@ -228,6 +234,17 @@ def _dismiss_or_again(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str
         plan.revive(people, contact)
     people.flush()
     return "it is owed again"
+
+
+def _never_make(tx: Tx, roster: Roster, hold: Hold) -> None:
+    """The person is not to be made there: the push stays dead, also when the contact changes."""
+    people = _people(tx, roster)
+    people.load_contacts({hold.contact_id or 0})
+    push = people.push((hold.connection or "", f"c:{hold.contact_id}", CREATE_LANE))
+    if push is not None:
+        push.state, push.reason = "dead", plan.DISMISSED
+        people.owe(push)
+    people.flush()
 
 
 # two contacts

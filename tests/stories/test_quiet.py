@@ -77,3 +77,17 @@ def test_two_sides_that_keep_flipping_a_field_are_held_after_the_third_flip(worl
     world.decide(hold, "take", "a")
     world.settle()
     assert world.a.rows[a]["city"] == world.b.rows[b]["city"] == "Roma"
+
+
+def test_a_held_field_is_not_sent_and_either_value_can_be_taken(world: World) -> None:
+    a, b = world.a.add(**ANN, city="Rome"), world.b.add(**ANN, city="Rome")
+    world.settle()
+    for twin, record, city in ((world.a, a, "Roma"), (world.b, b, "Rome"), (world.a, a, "Roma"), (world.b, b, "Rome")):
+        twin.edit(record, city=city)
+        world.sync()
+    (hold,) = world.holds("flip")
+    assert hold.detail["says"] == {"a": "Roma", "b": "Rome"}
+    assert (world.a.rows[a]["city"], world.b.rows[b]["city"]) == ("Roma", "Rome"), "each keeps its own meanwhile"
+    world.decide(hold, "take", "b")
+    world.settle()
+    assert world.a.rows[a]["city"] == world.b.rows[b]["city"] == "Rome"

@@ -421,3 +421,17 @@ def test_a_run_of_what_is_due_reads_only_where_every_has_passed(new_world) -> No
     assert world.sync(due=True).books["a"].read == 1
     world.settle()
     assert world.b.rows[b]["city"] == "Oslo"
+
+
+def test_a_tag_that_was_sent_without_a_receipt_can_be_taken_back_before_it_is_confirmed(new_world) -> None:  # type: ignore[no-untyped-def]
+    world = new_world("a", "b", b={"receipts": False})
+    a = world.a.add(**ANN)
+    b = world.b.add(**ANN)
+    world.settle()
+    world.a.tag(a, "p")
+    world.sync()
+    assert world.b.tags(b) == {"p"}
+    world.a.untag(a, "p")
+    world.sync(only=frozenset({"a"}))
+    world.settle()
+    assert world.a.tags(a) == world.b.tags(b) == set()

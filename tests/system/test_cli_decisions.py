@@ -101,7 +101,7 @@ def test_every_kind_of_hold_can_be_explained() -> None:
 
     details: dict[str, dict[str, Any]] = {
         "match": {"why": "several", "contacts": [1, 2], "view": {"given_name": "Ada"}, "at": None},
-        "flip": {"field": "city", "values": ["Rome", "Oslo"], "sides": ["a", "b"]},
+        "flip": {"field": "city", "says": {"a": "Rome", "b": "Oslo"}},
         "fuse": {"kind": "update", "count": 700, "holds": 1000},
         "consent_jump": {"field": "consent.sms", "records": {"1": "subscribed"}, "why": "x"},
         "consent_missing": {"channel": "sms", "why": "x"},

@@ -54,6 +54,8 @@ class Keeper:
     def quit(self) -> None:
         self("quit")
         os.waitpid(self.pid, 0)
+        os.close(self._ask)
+        self._answers.close()
 
     def _keep(self, commands: Any) -> NoReturn:
         sandbox = Sandbox(empty=True)

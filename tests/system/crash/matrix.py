@@ -1,14 +1,15 @@
-"""One scenario of the crash matrix: `python -m tests.system.crash.matrix SCENARIO --every 1 --part 0/2`.
+"""The crash matrix, scenario by scenario, as asked for on standard input: `python -m tests.system.crash.matrix`.
 
 Count the points of an uninterrupted run; then, for each: begin from the same platforms and database, run until
 the process dies there, run again until it is quiet, and compare with the uninterrupted run. A process that has
 imported everything forks a child for each run: real processes, really killed. It has no thread of its own.
-Prints one JSON object.
+
+A line in:  {"name": "cold start", "sample": 6} or {"name": "cold start", "part": [0, 2]}. A line out: a `Result`.
 """
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -16,8 +17,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import chdir
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,8 @@ class Matrix:
             code = end.code if isinstance(end.code, int) else 1
         finally:
             if points is not None:
-                (self.folder / "points.json").write_text(json.dumps(points.counts))
+                told = {"counts": points.counts, "modules": sorted(sys.modules)}
+                (self.folder / "points.json").write_text(json.dumps(told))
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
@@ -131,8 +132,10 @@ class Matrix:
         self.scenario.expect(canonical(self.keeper.get("state")))
         self.wanted = self.look()
         self.keeper("end")
-        found: dict[str, int] = json.loads((self.folder / "points.json").read_text())
-        return found
+        told = json.loads((self.folder / "points.json").read_text())
+        load(told["modules"])
+        counts: dict[str, int] = told["counts"]
+        return counts
 
     def look(self) -> dict[str, Any]:
         """The platforms, what harm was done to them, and what we remember, without ids and times."""
@@ -153,12 +156,12 @@ class Matrix:
         return code == -signal.SIGKILL, wrong
 
 
-def run(name: str, folder: Path, *, every: int = 1, part: tuple[int, int] = (0, 1)) -> Result:
-    """One scenario. `every`: only every so many-th point. `part` (i, n): the i-th of n equal shares."""
+def run(name: str, folder: Path, *, sample: int | None = None, part: Sequence[int] = (0, 1)) -> Result:
+    """One scenario. `sample`: only about so many points, evenly spread. `part` (i, n): the i-th of n equal shares."""
     matrix = Matrix(SCENARIOS[name], folder)
     matrix.prepare()
     result = Result(name, matrix.uninterrupted())
-    for kind, number in chosen(result.points, every, part):
+    for kind, number in chosen(result.points, sample, part):
         died, wrong = matrix.kill(kind, number)
         result.killed[kind] += died
         result.passed_by += not died
@@ -167,35 +170,26 @@ def run(name: str, folder: Path, *, every: int = 1, part: tuple[int, int] = (0, 
     return result
 
 
-def chosen(points: dict[str, int], every: int, part: tuple[int, int]) -> Iterator[tuple[Kind, int]]:
+def chosen(points: dict[str, int], sample: int | None, part: Sequence[int]) -> list[tuple[Kind, int]]:
     everything = [(kind, number) for kind in KINDS for number in range(1, points.get(kind, 0) + 1)]
-    yield from everything[part[0] * every :: part[1] * every]
+    every = max(1, len(everything) // sample) if sample else 1
+    return everything[every // 2 :: every][part[0] :: part[1]]
 
 
-def load_everything() -> None:
-    """Before the first fork: what a run imports and computes once."""
-    for command in COMMANDS:
-        importlib.import_module(f"daemon.commands.{command}")
-    for module in ("daemon.platforms.strive", "daemon.platforms.telerivet", "sqlalchemy.dialects.sqlite", "rich.table"):
-        importlib.import_module(module)
-    from daemon.platforms.http import tls, user_agent
-
-    tls()
-    user_agent()
+def load(modules: Iterable[str]) -> None:
+    """Import in the parent what a child had to, so that the next ones need not."""
+    for name in modules:
+        if name not in sys.modules:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
 
 
-def command(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scenario", choices=SCENARIOS)
-    parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--part", default="0/1", help="i/n")
-    given = parser.parse_args(arguments)
-    index, parts = map(int, given.part.split("/"))
-    load_everything()
-    with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        result = run(given.scenario, Path(folder), every=given.every, part=(index, parts))
-    print(json.dumps(asdict(result)))
+def serve() -> None:
+    load(f"daemon.commands.{command}" for command in COMMANDS)
+    for line in sys.stdin:
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps(asdict(run(folder=Path(folder), **json.loads(line)))), flush=True)
 
 
 if __name__ == "__main__":
-    command()
+    serve()

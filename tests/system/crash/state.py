@@ -27,9 +27,9 @@ def canonical(state: Any, harm: Any = None, database: Path | None = None) -> dic
 def differences(wanted: dict[str, Any], got: dict[str, Any]) -> list[str]:
     """What is missing and what is there instead, in words."""
     found = []
-    for name in wanted:
-        lacking = [row for row in wanted[name] if wanted[name].count(row) > got[name].count(row)]
-        beyond = [row for row in got[name] if got[name].count(row) > wanted[name].count(row)]
+    for name, rows in wanted.items():
+        lacking = [row for row in rows if rows.count(row) > got[name].count(row)]
+        beyond = [row for row in got[name] if got[name].count(row) > rows.count(row)]
         if lacking or beyond:
             found.append(f"{name}: instead of {_written(lacking)} there is {_written(beyond)}")
     return found

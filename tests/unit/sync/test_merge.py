@@ -163,6 +163,8 @@ SETS = [
     (["a"], ["b"], ["a"], ["b"], ["b"], ["a"]),
     (["a"], [], ["a"], [], [], ["a"]),
     (None, ["a"], NOTHING, ["a"], ["a"], []),
+    (["A"], [], ["a", "b"], ["b"], [], ["a"]),  # the same tag in another hand
+    (None, ["A", "C"], ["a", "b"], ["C", "a", "b"], ["C"], []),
 ]
 
 
@@ -186,6 +188,8 @@ def test_sets_are_merged_three_way(
         (["a"], ["a"], ["b"]),  # old news
         (["a"], [], ["b"]),  # gone already
         ([], ["b"], ["b"]),  # there already
+        (["a"], ["A"], ["a"]),  # only written otherwise
+        (None, ["A"], ["a"]),
     ],
 )
 def test_sets_that_bring_no_news_move_nothing(seen: Any, says: list[str], contact: Any) -> None:
@@ -209,7 +213,7 @@ def test_combine_takes_the_later_word_fills_blanks_and_joins_sets() -> None:
         "region": entry("GA", at=30.0),
         "street": entry(None, at=99.0),
         "notes": entry("x", at=10.0),
-        "tags": entry(["a", "b"], at=10.0),
+        "tags": entry(["A", "b"], at=10.0),
         "phone": entry("+12025550101"),
     }
     theirs = {
@@ -217,7 +221,7 @@ def test_combine_takes_the_later_word_fills_blanks_and_joins_sets() -> None:
         "region": entry("AL", at=20.0),
         "street": entry("1 Elm St", at=1.0),
         "notes": entry(None, at=20.0),
-        "tags": entry(["b", "c"], at=20.0),
+        "tags": entry(["a", "b", "c"], at=20.0),
         "email": entry("ann@example.org"),
     }
     joined = combine(ours, theirs)
@@ -226,7 +230,7 @@ def test_combine_takes_the_later_word_fills_blanks_and_joins_sets() -> None:
         "region": "GA",
         "street": "1 Elm St",
         "notes": "x",
-        "tags": ["a", "b", "c"],
+        "tags": ["A", "b", "c"],
         "phone": "+12025550101",
         "email": "ann@example.org",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from daemon.sync.merge import FLIPS, combine, value_of
@@ -15,7 +15,7 @@ from tests.unit.sync.given import PRIORITIES, after, say, values
 TEXTS = ("city", "given_name", "family_name", "phone", "custom.x")
 POLICIES = ("latest", "priority", "fill", "never")
 
-_words = st.sampled_from(["Ann", "Eve", "Smith", "Lee", "van Dyk", "Ann Marie"])
+_words = st.sampled_from(["Ann", "Smith", "van Dyk", "Ann Marie"])
 _text = st.none() | _words
 _set = st.lists(st.sampled_from("abcde"), unique=True, max_size=4).map(sorted)
 _names = st.sampled_from(sorted(PRIORITIES))
@@ -31,7 +31,7 @@ def _entries(draw: st.DrawFn, value: st.SearchStrategy[Any]) -> Entry:
 
 @st.composite
 def contacts(draw: st.DrawFn) -> dict[str, Entry]:
-    fields = {name: draw(_entries(_text)) for name in draw(st.sets(st.sampled_from(TEXTS)))}
+    fields = {name: draw(_entries(_text)) for name in draw(st.sets(st.sampled_from(TEXTS), min_size=2))}
     if draw(st.booleans()):
         fields["tags"] = draw(_entries(_set))._replace(was=None, flips=0)
     return fields
@@ -39,6 +39,7 @@ def contacts(draw: st.DrawFn) -> dict[str, Entry]:
 
 def _views() -> st.SearchStrategy[View]:
     """A side has either two name fields or one."""
+    # Few words and few fields, so that they often meet.
     two: dict[str, st.SearchStrategy[Any]] = dict.fromkeys(TEXTS, _text) | {"tags": _set}
     one = {name: values for name, values in two.items() if not name.endswith("_name")} | {"full_name": _full}
     return st.fixed_dictionaries({}, optional=two) | st.fixed_dictionaries({}, optional=one)
@@ -50,6 +51,7 @@ def test_what_one_already_said_changes_nothing(contact: dict[str, Entry], view: 
     assert say(contact, view, view, by=by, policy=policy) == say({}, {})
 
 
+@settings(max_examples=300)
 @given(contact=contacts(), view=_views(), by=_names, policy=_policy, at=_at)
 def test_first_contact_never_blanks_out(contact: dict[str, Entry], view: View, by: str, policy: str, at: float) -> None:
     """Neither the contact by what the side says, nor the side by what the contact lacks."""

@@ -1,0 +1,39 @@
+"""`python -m benchmarks`: measure, and write the tables to RESULTS.md (`--quick`: a smoke test, printed only)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from benchmarks import backfill, calls, memory, report, where
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="10,000 members, one round, nothing written")
+    parser.add_argument("--members", type=int, help="how many, side by side [100,000; quick: 10,000]")
+    parser.add_argument("--rounds", type=int, help="how often [3; quick: 1]")
+    parser.add_argument("--largest", type=int, help="how many for the memory of one run [1,000,000; quick: none]")
+    given = parser.parse_args()
+    members = given.members or (10_000 if given.quick else 100_000)
+    rounds = given.rounds or (1 if given.quick else 3)
+    largest = given.largest if given.largest is not None else (0 if given.quick else 1_000_000)
+    began = time.monotonic()
+    sections = [
+        *backfill.measure(members, rounds),
+        where.measure(min(members, 20_000)),
+        memory.measure(members, largest),
+        calls.measure(2_250 if given.quick else 10_250),
+    ]
+    text = report.page(sections, sys.argv[1:], time.monotonic() - began)
+    print(f"\n{text}")
+    if not given.quick:
+        RESULTS.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The page with the numbers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table under its title, and what to know about it."""
+
+    title: str
+    table: str
+    notes: str = ""
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown: the first column is words, the others are numbers."""
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def page(sections: Sequence[Section], arguments: Sequence[str], seconds: float) -> str:
+    parts = [f"## {each.title}\n\n{each.table}\n" + (f"\n{each.notes}\n" if each.notes else "") for each in sections]
+    return "\n".join([_head(arguments, seconds), *parts])
+
+
+def _head(arguments: Sequence[str], seconds: float) -> str:
+    command = " ".join(["python -m benchmarks", *arguments])
+    return f"""\
+# Results
+
+Made by `{command}` (`make bench`) in {seconds / 60:.0f} minutes, on {_machine()}. The load of the machine at the end
+was {os.getloadavg()[1]:.1f}: above 2, other work was in the way, and the seconds of processor say more than those on
+the clock.
+
+Every measured program is a process of its own; memory is its largest resident size as the kernel counted it. They
+read from a server of canned pages in yet another process, 1000 members a page, without TLS or compression. A member
+is made up, has 20 columns, and matches nobody else.
+"""
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
