@@ -1,4 +1,4 @@
-"""A first reading, side by side with dlt and with the floor; then a second one: quiet, and with one per cent changed."""
+"""A first reading, side by side with dlt and with the floor; then a second: quiet, and with one per cent changed."""
 
 from __future__ import annotations
 
@@ -73,8 +73,9 @@ def _backfill(members: int, rounds: int, spent: dict[str, list[Spent]]) -> Secti
     calls, fewest = count(spent["rosterd"][0].said, "calls"), math.ceil(members / PAGE) + 2
     title = f"Cold backfill of {members:,} Strive members into an empty SQLite state"
     notes = (
-        f"Medians of {rounds} rounds, interleaved. rosterd against dlt, pair by pair: {by_pair} (aim 1.25). rosterd made "
-        f"{calls} calls, where {fewest} would do: the pages, the empty one that ends them, and where the log ends."
+        f"Medians of {rounds} rounds, interleaved. rosterd against dlt, pair by pair: {by_pair} (aim 1.25). "
+        f"rosterd made {calls} calls, where {fewest} would do: the pages, the empty one that ends them, and "
+        "where the log ends."
     )
     return Section(title, table(heads, rows), notes)
 

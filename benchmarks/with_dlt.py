@@ -55,7 +55,7 @@ def load(base_url: str, folder: Path) -> int:
     )
     pipeline.run(source).raise_on_failed_jobs()
     with pipeline.sql_client() as client, client.execute_query("select count(*) from members") as found:
-        return int(found.fetchone()[0])
+        return sum(int(row[0]) for row in found.fetchall())
 
 
 if __name__ == "__main__":

@@ -104,9 +104,7 @@ def _connections() -> Iterator[str]:
         told.update({key: (field.default, field.description) for key, field in model.model_fields.items()})
 
 
-def _connection(
-    platform: str, model: type[Connection], told: Mapping[str, tuple[Any, str | None]]
-) -> Iterator[str]:
+def _connection(platform: str, model: type[Connection], told: Mapping[str, tuple[Any, str | None]]) -> Iterator[str]:
     yield _comment(_doc(model) + (" Besides these, the keys above." if told else ""))
     yield f"[connections.{NAMES[platform]}]"
     samples = {**SAMPLES, "platform": platform, "api_key_file": f"{platform}.key"}

@@ -138,9 +138,7 @@ def redactor(unmask: bool) -> Processor:
     """The last look before a line is written: values and keys, nested and in running text."""
 
     def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-        return {
-            key: value if key in PLAIN_KEYS else clean(key, value, unmask) for key, value in event.items()
-        }
+        return {key: value if key in PLAIN_KEYS else clean(key, value, unmask) for key, value in event.items()}
 
     return redact
 

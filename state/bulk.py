@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Dialect, Table
 def add_rows(
     db: Connection, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]], *, known_ok: bool = False
 ) -> None:
-    """Insert rows whose values are in the order of `columns`. `known_ok`: one that is there already is left as it is."""
+    """Insert rows whose values are in the order of `columns`. `known_ok`: one that is there already stays as it is."""
     many = list(rows)
     if many:
         db.exec_driver_sql(_insert(db.dialect, table, tuple(columns), known_ok), many)

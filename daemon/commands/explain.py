@@ -16,16 +16,20 @@ from state.store import Tx
 
 @dataclass(frozen=True)
 class Concerned:
-    """The contacts a hold is about, as they are now, and their records."""
+    """The contacts a hold is about, as they are now, and their records; and the records that are in the way."""
 
     contacts: Mapping[int, Contact]
     links: Mapping[int, list[Link]]
+    records: Mapping[str, Link]
 
 
 def concerned(tx: Tx, hold: Hold) -> Concerned:
     ids = {int(number) for number in hold.detail.get("contacts", [])}
     ids |= {hold.contact_id} if hold.contact_id is not None else set()
-    return Concerned(tx.contacts.get(ids), tx.links.of_contacts(ids))
+    records = tx.links.of_records(hold.connection or "", hold.detail.get("records", []))
+    if hold.kind == "consent_jump":
+        records = {}
+    return Concerned(tx.contacts.get(ids), tx.links.of_contacts(ids), records)
 
 
 def headline(hold: Hold) -> str:
@@ -159,6 +163,7 @@ def _side_by_side(hold: Hold, people: Concerned) -> None:
     views: dict[str, Fields] = {}
     if "view" in hold.detail:
         views[f"record {hold.external_id}"] = hold.detail["view"]
+    views |= {f"record {record}": link.seen for record, link in people.records.items() if link.contact_id is None}
     views |= {f"c{number}": view_of(contact.fields) for number, contact in people.contacts.items()}
     names = sorted({name for view in views.values() for name, value in view.items() if value not in (None, [])})
     rows = []
@@ -170,3 +175,6 @@ def _side_by_side(hold: Hold, people: Concerned) -> None:
     for number, links in people.links.items():
         known = ", ".join(f"{link.connection} {link.external_id}" for link in links if link.state == "linked")
         say(f"c{number} is known at: {known or '-'}")
+    for record, link in people.records.items():
+        if link.state == "held":
+            say(f"record {record} waits for a decision of its own: rosterd holds list --kind match")

@@ -58,8 +58,10 @@ class Tables:
             while wanted:
                 found = self.select(table, {"id": f"in.({','.join(map(str, wanted))})"}, order="id.asc")
                 got = {row.get("id") for row in found if isinstance(row, dict)}
-                if not got.intersection(wanted):
+                if not found:
                     break
+                if not got.intersection(wanted):  # taken for "gone", a change that is in the feed would be lost
+                    raise RetryLater("the platform answered with other rows than those asked for")
                 yield found
                 wanted = [one for one in wanted if one not in got]
 

@@ -275,9 +275,11 @@ def _exists(people: People, delivery: Delivery, letter: Letter, outcome: Exists)
         "a record there has this phone or email; see rosterd holds",
     )
     people.owe(letter.owed)
+    found = [people.records.get((delivery.side.name, record.external_id)) for record in outcome.records]
+    owners = {link.contact_id for link in found if link is not None and link.contact_id is not None}
     detail = {
         "why": "not created: a record there has this phone or email, but may be somebody else",
-        "contacts": [contact_id],
+        "contacts": [contact_id, *sorted(owners - {contact_id})],
         "records": [record.external_id for record in outcome.records],
     }
     key = f"shared:{delivery.side.name}:{contact_id}"

@@ -110,7 +110,7 @@ def test_every_kind_of_hold_can_be_explained() -> None:
         "shared_identifier": {"why": "another person has it", "contacts": [1, 2]},
     }
     assert set(details) == set(CHOICES)
-    nobody = explain.Concerned({}, {})
+    nobody = explain.Concerned({}, {}, {})
     for kind, detail in details.items():
         hold = Hold("k", kind, detail, "a", "1", 7, id=5)
         assert explain.headline(hold)

@@ -40,6 +40,7 @@ def test_named_strangers_never_become_one(view: View, known: list[Candidate]) ->
         assert all(full_names_compatible(a, b) for a in names for b in names)
 
 
+@_often
 @given(
     names=st.tuples(_NAMES, _NAMES, _NAMES),
     at=st.tuples(_AT, _AT),
