@@ -84,6 +84,8 @@ class Api:
             verify=tls(),
             follow_redirects=False,  # our key is in the headers of every request
         )
+        credentials = [*(headers or {}).values(), *(auth or ())]
+        self._secrets = [word for one in credentials for word in one.split()]  # some platforms echo keys
         self.host = urllib.parse.urlsplit(base_url).netloc.rpartition("@")[2]
         self._gate, self._deadline, self._cap, self._tries = gate, deadline, cap, tries
         self._max_wait, self._clock, self._sleep = max_wait, clock, sleep
@@ -126,7 +128,7 @@ class Api:
                 if status in BUSY:
                     self._busy(status, found, safe, last=attempt == self._tries)
                 else:
-                    return self._settle(status, found, body, expect_json, [json, _values(params)])
+                    return self._settle(status, found, body, expect_json, [json, _values(params), self._secrets])
             except NEVER_REACHED as problem:
                 self._unreached(problem, last=attempt == self._tries)
             except (httpx.TransportError, UnusableError) as problem:

@@ -189,6 +189,8 @@ def _who(people: People, reading: Pass, link: Link, heard: Heard) -> Decision:
     candidates = {c: people.candidate(c) for c in concerned if people.contacts[c].merged_into is None}
     owners = {i: frozenset(o for o in found if o in candidates) for i, found in owners.items()}
     decision = resolve(Asked(heard.view, link.connection, owners, verdicts, people.roster.rules.ignored), candidates)
+    if isinstance(decision, Join) and people.parted(decision.keep, decision.drop):
+        return Ambiguous("two_people", (decision.keep, decision.drop))
     if isinstance(decision, Join) and _too_many(people.roster, reading):
         return Ambiguous("too_many_merges", (decision.keep, decision.drop))
     return decision
@@ -260,7 +262,8 @@ def _identity_clash(
     other = others.pop()
     keep, drop = sorted((contact.id, other))
     same = verdicts.get(other) == "same"
-    if not same and not joinable(people.candidate(contact.id), people.candidate(other)):
+    fits = joinable(people.candidate(contact.id), people.candidate(other)) and not people.parted(keep, drop)
+    if not same and not fits:
         return Ambiguous("two_people", (keep, drop))
     if not same and _too_many(people.roster, reading):
         return Ambiguous("too_many_merges", (keep, drop))

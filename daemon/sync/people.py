@@ -145,6 +145,15 @@ class People:
                 found[identifier] = frozenset(owners)
         return found
 
+    def parted(self, one: int, other: int) -> bool:
+        """Whether a person said that these two contacts are not one: of any record of the one, about the other."""
+        for contact, stranger in ((one, other), (other, one)):
+            for link in self.links(contact):
+                found = self.tx.links.decided(link.connection, [link.external_id]).get(link.external_id, {})
+                if found.get(stranger) == "different":
+                    return True
+        return False
+
     # changing
 
     def new_contact(self) -> Contact:

@@ -179,3 +179,21 @@ def test_a_held_record_is_let_go_when_it_becomes_plain(world: World) -> None:
     assert not world.holds()
     assert len(world.contacts()) == 1
     assert (len(world.a.rows), len(world.b.rows)) == (1, 1)
+
+
+def test_two_contacts_that_a_person_parted_are_not_joined_by_a_newcomer(new_world) -> None:  # type: ignore[no-untyped-def]
+    world = new_world("a", "b")
+    world.a.add(phone="+12025550101", first="Ann", last="Smith")
+    world.sync()
+    world.b.add(email="ann@example.org", first="Ann", last="Smith")
+    world.settle()
+    keep, drop = sorted(contact.id for contact in world.contacts())
+    with world.store.transaction() as tx:
+        merge_contacts(tx, world.roster, keep, drop)
+        unmerge(tx, world.roster, drop)
+    world.settle()
+    world.join("c")
+    world.c.add(**ANN)
+    world.settle()
+    assert {contact.id for contact in world.contacts()} == {keep, drop}
+    assert [hold.detail["why"] for hold in world.holds("match")] == ["two_people"]

@@ -20,6 +20,7 @@ from tests.system.cli_world import Shell, sandbox_and_shell
 
 PHONE = "+12025550101"
 PRIVATE = "Ana Sample ana@example.org +12025550101 (202) 555-0101 sandbox-strive-key sandbox-telerivet-key"
+ECHO = '"Ana Sample" ana@example.org +12025550101 sandbox-strive-key sandbox-telerivet-key'
 SECRETS = ("Ana", "ana@", "5550101", "555-0101", "sandbox-strive-key", "sandbox-telerivet-key")
 CAP = 1 << 20
 LATER, PERSON, PARTIAL = 75, 1, 3
@@ -44,7 +45,7 @@ PAGES = {
     "other packing": Response(200, b"[]", (("Content-Encoding", "br"),)),
     "refused": answer(400, {"code": "22P02", "message": f'bad input "{PRIVATE}"', "details": PRIVATE}),
     "refused, unreadably": Response(418, PRIVATE.encode()),
-    "gone": answer(404, {"code": "PGRST205", "message": f"not found: {PRIVATE}"}),
+    "gone": answer(404, {"code": "PGRST205", "message": f"not found: {ECHO}"}),
     "key refused": answer(401, {"message": f"bad key {PRIVATE}"}),
     "early hints": Response(304),
     "round and round": answer(200, {"data": [{"id": "CT1"}], "truncated": True, "next_marker": "again"}),
