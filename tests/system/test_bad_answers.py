@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gzip
 import re
@@ -20,7 +21,7 @@ from tests.system.cli_world import Shell, sandbox_and_shell
 
 PHONE = "+12025550101"
 PRIVATE = "Ana Sample ana@example.org +12025550101 (202) 555-0101 sandbox-strive-key sandbox-telerivet-key"
-ECHO = '"Ana Sample" ana@example.org +12025550101 sandbox-strive-key sandbox-telerivet-key'
+ECHO = '"Ana Sample" ana@example.org +12025550101 sandbox-PLATFORM-key'
 SECRETS = ("Ana", "ana@", "5550101", "555-0101", "sandbox-strive-key", "sandbox-telerivet-key")
 CAP = 1 << 20
 LATER, PERSON, PARTIAL = 75, 1, 3
@@ -175,7 +176,9 @@ def spoil(sandbox: Sandbox, patch: pytest.MonkeyPatch, case: Case) -> None:
     if case.how.startswith("fault "):
         sandbox.faults.add(case.how.removeprefix("fault "), platform=case.platform, path=path, times=None, seconds=3)
         return
-    patch.setattr(sandbox, "respond", spoiled(sandbox, case.platform, path, lambda _: PAGES[case.how]))
+    page = PAGES[case.how]
+    page = dataclasses.replace(page, body=page.body.replace(b"PLATFORM", case.platform.encode()))
+    patch.setattr(sandbox, "respond", spoiled(sandbox, case.platform, path, lambda _: page))
 
 
 def spoiled(
