@@ -20,6 +20,10 @@ _UPDATE = (
     .where(contacts.c.id == bindparam("key"))
     .values(fields=bindparam("packed"), merged_into=bindparam("into"))
 )
+_OWNERS = select(identifiers.c.kind, identifiers.c.value, identifiers.c.contact_id).where(
+    identifiers.c.value.in_(bindparam("some", expanding=True))
+)
+"""Built once, as what every page asks: given a list, `in_` would look at each of its values by itself."""
 
 
 def _contact(row: Any) -> Contact:
@@ -76,8 +80,7 @@ class Contacts:
         values = {value for _, value in wanted}
         if not values:
             return found
-        query = select(identifiers.c.kind, identifiers.c.value, identifiers.c.contact_id)
-        for kind, value, owner in self._db.execute(query.where(identifiers.c.value.in_(values))):
+        for kind, value, owner in self._db.execute(_OWNERS, {"some": list(values)}):
             if (kind, value) in wanted:
                 found.setdefault((kind, value), set()).add(owner)
         return found

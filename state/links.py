@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 
 from state.bulk import add_rows
 from state.contacts import Identifier
@@ -16,6 +29,17 @@ _COLUMNS = ("contact_id", "state", "seen", "version", "digest", "sent", "told", 
 _UPDATE = (
     update(links).where(links.c.id == bindparam("key")).values({name: bindparam("new_" + name) for name in _COLUMNS})
 )
+
+
+def _some(table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Some records of one connection. In statements built once, as every page asks them: given a list, `in_` would
+    look at each of its values by itself."""
+    return table.c.connection == bindparam("mine"), table.c.external_id.in_(bindparam("some", expanding=True))
+
+
+_OF_RECORDS = select(links).where(*_some(links))
+_MARK = update(links).where(*_some(links)).values(sweep=bindparam("number"))
+_DECIDED = select(decisions).where(*_some(decisions))
 
 
 def _link(row: Any) -> Link:
@@ -59,8 +83,8 @@ class Links:
     def of_records(self, connection: str, external_ids: Collection[str]) -> dict[str, Link]:
         if not external_ids:
             return {}
-        query = select(links).where(links.c.connection == connection, links.c.external_id.in_(external_ids))
-        return {row.external_id: _link(row) for row in self._db.execute(query)}
+        rows = self._db.execute(_OF_RECORDS, {"mine": connection, "some": list(external_ids)})
+        return {row.external_id: _link(row) for row in rows}
 
     def of_contacts(self, ids: Collection[int]) -> dict[int, list[Link]]:
         """Every link of these contacts, vanished ones too, in a steady order."""
@@ -83,8 +107,7 @@ class Links:
     def mark(self, connection: str, external_ids: Collection[str], sweep: int) -> None:
         """Note that this sweep has met these records."""
         if external_ids:
-            mine = (links.c.connection == connection, links.c.external_id.in_(external_ids))
-            self._db.execute(update(links).where(*mine).values(sweep=sweep))
+            self._db.execute(_MARK, {"mine": connection, "some": list(external_ids), "number": sweep})
 
     def missed(self, connection: str, sweep: int, limit: int) -> list[Link]:
         """Records last met by this sweep or an earlier one, that have not vanished yet."""
@@ -193,10 +216,7 @@ class Links:
         """{external id: {contact id: "same" or "different"}}"""
         found: dict[str, dict[int, str]] = {}
         if external_ids:
-            query = select(decisions).where(
-                decisions.c.connection == connection, decisions.c.external_id.in_(external_ids)
-            )
-            for row in self._db.execute(query):
+            for row in self._db.execute(_DECIDED, {"mine": connection, "some": list(external_ids)}):
                 found.setdefault(row.external_id, {})[row.contact_id] = row.verdict
         return found
 

@@ -9,20 +9,17 @@ and counts of the harm a bad client did. `TwinConnector` speaks to it through th
     site.opt_out(ada)                        # the person said STOP
     site.tidy = lambda wire: {**wire, "city": (wire["city"] or "").upper() or None}
     site.fail("lost", on="push")             # the next push is done, its answer lost; see FAULTS
+    site.fail("crash", on="sweep", after=2)  # the third page of the sweep kills the process
     site.before_push = lambda push: ...      # a person edits between our reading and our writing
     with site.late(): site.edit(ada, notes="…")  # takes its place in the log now, shows at site.commit()
-    assert not site.harm
+    assert not site.harm and not site.undone()
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
 
-from daemon.errors import AnswerLost
 from daemon.platforms.base import (
-    Capabilities,
     Connector,
     Create,
     Cursor,
@@ -35,9 +32,10 @@ from daemon.platforms.base import (
     Record,
     chunks,
 )
-from tests.twin_platform import FULL, Entry, TwinPlatform
+from tests.twin_platform import FULL, Crash, TwinPlatform, without
+from tests.twin_rows import Entry
 
-__all__ = ["FULL", "MAPPING", "TwinConnector", "TwinPlatform", "without"]
+__all__ = ["FULL", "MAPPING", "NAMED", "NAME_ONLY", "Crash", "TwinConnector", "TwinPlatform", "without"]
 
 MAPPING = """\
 platform: twin
@@ -48,11 +46,17 @@ fields:
   family_name: last
   city: city
   notes: notes
+  custom.shoe: {at: custom.shoe, missing: blank}
 tags: {at: "tags[].name"}
 consent:
   sms: {at: opt_in.sms, map: {true: subscribed, false: unsubscribed, null: unknown}}
   email: {at: opt_in.email, map: {true: subscribed, false: unsubscribed, null: unknown}}
 """
+
+_OTHER = {"name"} ^ {"first", "last"}
+NAMED = without(FULL, read=FULL.read ^ _OTHER, update=FULL.update ^ _OTHER, create=FULL.create ^ _OTHER)
+NAME_ONLY = MAPPING.replace("  given_name: first\n  family_name: last\n", "  full_name: name\n")
+"""A platform that has one name where the others have two."""
 
 
 class TwinConnector(Connector):
@@ -70,12 +74,12 @@ class TwinConnector(Connector):
 
     def sweep(self, cursor: Cursor, *, resume: bool = True) -> Iterator[Page]:
         if not resume or "after" not in cursor:
-            cursor = {"pos": self.site.log[-1].seq if self.site.log else 0, "after": 0}
+            cursor = {**self._feed(cursor), "after": 0}
         while True:
             self.site.call("sweep")
             ids = sorted(id_ for id_ in map(int, self.site.rows) if id_ > cursor["after"])[: self.site.page]
             if not ids:
-                yield Page((), {"pos": cursor["pos"]}, sweep_done=True)
+                yield Page((), {"pos": cursor["pos"], "seen": cursor["seen"]}, sweep_done=True)
                 return
             cursor = {**cursor, "after": ids[-1]}
             yield Page([self.site.show(str(id_)) for id_ in ids], cursor)
@@ -86,15 +90,22 @@ class TwinConnector(Connector):
             return
         while True:
             self.site.call("changes")
-            seen = set(cursor.get("seen", ()))
+            seen = set(cursor["seen"])
             news = [line for line in self.site.log if line.seq > cursor["pos"] - self.OVERLAP and line.seq not in seen]
             if not news:
                 return
             page = news[: self.site.page]
             pos = max(cursor["pos"], page[-1].seq)
-            taken = seen | {line.seq for line in page}
-            cursor = {"pos": pos, "seen": sorted(seq for seq in taken if seq > pos - self.OVERLAP)}
+            cursor = self._cursor(pos, seen | {line.seq for line in page})
             yield Page(list(self._named(page)), cursor)
+
+    def _feed(self, cursor: Cursor) -> Cursor:
+        """Where the log was left; else where it stands: what shows in it now, a sweep that begins now will see."""
+        lines = {line.seq for line in self.site.log}
+        return cursor if "pos" in cursor else self._cursor(max(lines, default=0), lines)
+
+    def _cursor(self, pos: int, seen: set[int]) -> Cursor:
+        return {"pos": pos, "seen": sorted(seq for seq in seen if seq > pos - self.OVERLAP)}
 
     def _named(self, lines: list[Entry]) -> Iterator[Record]:
         told: dict[str, dict[str, Evidence]] = {}
@@ -118,10 +129,9 @@ class TwinConnector(Connector):
             self.site.harm["one ref twice"] += 1
         for batch in chunks(pushes, self.capabilities.batch):
             exist = {push.ref: found for push in batch if isinstance(push, Create) and (found := self._look_up(push))}
-            lost = self.site.call("push")
+            then = self.site.call("push")
             outcomes = [exist.get(push.ref) or self._take(push) for push in batch]
-            if lost:
-                raise AnswerLost(f"{self.site.name} took a write but its answer was lost")
+            self.site.after_work(then)
             yield from outcomes
 
     def _look_up(self, push: Create) -> Exists | None:
@@ -145,8 +155,3 @@ class TwinConnector(Connector):
     @property
     def calls(self) -> int:
         return self.site.calls.total() - self._before
-
-
-def without(capabilities: Capabilities, **changes: Any) -> Capabilities:
-    """The same capabilities but for some."""
-    return replace(capabilities, **changes)

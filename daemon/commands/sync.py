@@ -61,11 +61,12 @@ def command(
 
 
 def _collect_seldom() -> None:
-    """A page makes some hundred thousand objects, none of them in cycles, and lets go of them all at its end.
+    """A page of people is some ten thousand objects, which reference counting lets go of at its end.
 
-    Python would look through them for cycles dozens of times before: a third of the time of a first reading.
+    As it comes, Python looks through all of them for cycles dozens of times before: a third of the time of a first
+    reading. Seldom, not never: SQLAlchemy makes a few cycles a page, and a million people are a thousand pages.
     """
-    gc.set_threshold(100_000, 50, 50)
+    gc.set_threshold(20_000, 20, 20)
 
 
 def run(found: Session, options: cycle.Options, stop: threading.Event) -> tuple[Report, dict[str, int]]:

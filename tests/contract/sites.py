@@ -99,7 +99,7 @@ class TwinSite(Site):
         return TwinConnector(self.platform, facts)
 
     def add(self, *, sms: bool | None = None, tags: Any = (), **texts: Any) -> str:
-        return self.platform.add(tags=tuple(tags), opt_in={"sms": sms}, **texts)
+        return self.platform.add(tags=tuple(tags), sms=sms, **texts)
 
     def edit(self, id_: str, **fields: Any) -> None:
         self.platform.edit(id_, **fields)
@@ -123,7 +123,7 @@ class TwinSite(Site):
         self.platform.commit()
 
     def now(self, id_: str) -> Person:
-        return self.person(self.platform.rows[id_].wire)
+        return self.person(self.platform.rows[id_])
 
     def person(self, wire: Wire) -> Person:
         plain = {key: wire[key] for key in ("first", "last", "phone", "email", "city")}

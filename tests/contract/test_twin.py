@@ -35,7 +35,7 @@ def test_the_twin_counts_what_a_bad_client_does() -> None:
     """Else a story could end well by accident."""
     site = TwinPlatform(capabilities=without(FULL, remove_tags=False))
     twin = TwinConnector(site)
-    no = site.add(phone="+12025550101", opt_in={"sms": False})
+    no = site.add(phone="+12025550101", sms=False)
     outcomes = [
         site.take(Create(1, {}, "+12025550101", None, subscribed=frozenset({"sms"}))),
         *twin.push([Update(2, no, None, {"city": "x"}), Update(3, no, "1", {"opt_in": {"sms": True}})]),
@@ -50,7 +50,7 @@ def test_the_twin_counts_what_a_bad_client_does() -> None:
         "asked for what it cannot do": 2,
         "one ref twice": 1,
     }
-    assert site.rows[no].wire["opt_in"]["sms"] is False
+    assert site.rows[no]["opt_in"]["sms"] is False
     assert site.idle_writes == 1
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.stories.twin import MAPPING, NAME_ONLY, NAMED
 from tests.stories.world import World
+from tests.twin import MAPPING, NAME_ONLY, NAMED
 
 ANN = {"phone": "+12025550101", "email": "ann@example.org", "first": "Ann", "last": "Smith"}
 
@@ -22,11 +22,11 @@ def test_an_edit_arrives_and_only_the_field_that_moved_is_sent(world: World) -> 
     a = world.a.add(**ANN, city="Rome")
     world.b.add(**ANN, city="Rome")
     world.settle()
-    world.b.log.clear()
+    world.b.pushes.clear()
     world.a.edit(a, city="Turin")
     world.settle()
     assert world.b.one(phone=ANN["phone"])["city"] == "Turin"
-    assert [push.wire for push in world.b.log] == [{"city": "Turin"}]
+    assert [push.wire for push in world.b.pushes] == [{"city": "Turin"}]
 
 
 def test_edits_of_different_fields_on_both_sides_both_survive(world: World) -> None:
@@ -129,7 +129,7 @@ def test_a_connection_of_direction_in_is_never_written_to(new_world) -> None:  #
     world.settle()
     world.a.opt_out(a)
     world.settle()
-    assert world.b.log == []
+    assert world.b.pushes == []
     assert world.a.rows[a]["notes"] == "from b"
     assert world.b.rows[b]["city"] is None
 

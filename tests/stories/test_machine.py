@@ -1,5 +1,6 @@
-"""A machine invents the stories: three and four connections that can do different things, people who edit, opt out, tag
-and delete on any of them, platforms that fail, lose answers and die, runs of every kind, restarts.
+"""A machine invents the stories: four connections that can do different things, people who edit, opt out, tag, delete
+and are entered twice on any of them, platforms that fail, lose answers and die, a mapping that changes, hours and days
+that pass, runs of every kind, restarts.
 
 When the edits stop: all sides agree (or it is held, visibly), a further run sends nothing, no opt-out was undone,
 nobody was made twice, and writes were bounded by the edits.
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ from hypothesis.stateful import (
 )
 
 from daemon.platforms.base import Push, Update
-from tests.stories.twin import FULL, MAPPING, NAME_ONLY, NAMED, Crash
 from tests.stories.world import World
+from tests.twin import FULL, MAPPING, NAME_ONLY, NAMED, Crash, without
 
+Person = tuple[str, str, str, str]
 PEOPLE = [
     ("+12025550101", "ann@example.org", "Ann", "Smith"),
     ("+12025550102", "bea@example.org", "Bea", "de la Cruz"),
@@ -37,32 +38,36 @@ PEOPLE = [
     ("+12025550105", "eve@example.org", "Eve", "O'Brien"),
 ]
 SIDES = ("full", "blind", "sparse", "mute")
+UNTOLD = ("blind", "sparse")  # their feeds do not tell how a field got its value
 FIELDS = ("city", "notes", "last")
+SIDE, PERSON = st.sampled_from(SIDES), st.sampled_from(PEOPLE)
 SMS = st.sampled_from([True, False, None])
 PLAIN_WORDS = st.sampled_from(["Oslo", "Rome", "Turin", "Łódź", "x", "long " * 12 + "word"])
+NOTES = "  notes: notes\n"
+MAPPINGS = {"full": MAPPING, "blind": MAPPING, "sparse": MAPPING.replace(NOTES, ""), "mute": NAME_ONLY}
+HOUR = 3600.0
+
+
+def shout(wire: dict[str, Any]) -> dict[str, Any]:
+    return {**wire, "city": wire["city"] and wire["city"].upper()}
 
 
 def make_world(folder: Path) -> World:
-    """full: everything. blind: no compare-and-swap, every poll a sweep, upper-cases cities. sparse: cannot remove tags
-    and has no notes. mute: one name field, does not say what it stored."""
-    noteless = MAPPING.replace("  notes: notes\n", "")
-
-    def shout(wire: dict[str, Any]) -> dict[str, Any]:
-        return {k: v.upper() if k == "city" and isinstance(v, str) else v for k, v in wire.items()}
-
-    return World(
-        folder,
-        *SIDES,
-        full={"page": 3, "priority": 2},
-        blind={
+    """full: everything. blind: no compare-and-swap, every poll a sweep, upper-cases cities. sparse: cannot remove tags,
+    has no notes, and tells nothing about its changes. mute: one name field, does not say what it stored."""
+    options: dict[str, dict[str, Any]] = {
+        "full": {"page": 3, "priority": 2, "full_every": 24 * HOUR},
+        "blind": {
             "page": 2,
-            "capabilities": replace(FULL, compare_and_swap=False),
+            "capabilities": without(FULL, compare_and_swap=False),
             "feed_is_sweep": True,
             "tidy": shout,
+            "full_every": 6 * HOUR,
         },
-        sparse={"capabilities": replace(FULL, remove_tags=False), "mapping": noteless, "page": 4},
-        mute={"capabilities": NAMED, "mapping": NAME_ONLY, "receipts": False},
-    )
+        "sparse": {"capabilities": without(FULL, remove_tags=False), "page": 4, "evidence": False, "every": HOUR},
+        "mute": {"capabilities": NAMED, "receipts": False},
+    }
+    return World(folder, *SIDES, **{side: {**options[side], "mapping": MAPPINGS[side]} for side in SIDES})
 
 
 class Roster(RuleBasedStateMachine):
@@ -70,72 +75,69 @@ class Roster(RuleBasedStateMachine):
     world: World
     edits: int = 0
 
-    @initialize(there=st.lists(st.tuples(st.sampled_from(SIDES), st.sampled_from(PEOPLE), SMS), min_size=3, max_size=9))
-    def open(self, there: list[tuple[str, tuple[str, str, str, str], bool | None]]) -> None:
+    @initialize(there=st.lists(st.tuples(SIDE, PERSON, SMS), min_size=3, max_size=9))
+    def open(self, there: list[tuple[str, Person, bool | None]]) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="machine-"))
         self.world = make_world(self.folder)
         self.world.at_once = 1  # the same story must fail the same way, or it cannot be shortened
-        self.deleted: set[str] = set()
+        self.noteless = {"sparse"}
+        self.deleted: set[str] = set()  # phones of people whom somebody deleted somewhere
+        self.doubled: dict[tuple[str, str], int] = {}  # (side, phone): how often somebody entered them
         for side, person, sms in there:
-            self.put(side, person, sms)
+            self.add(side, person, sms)
 
     # people
 
     def rows(self, side: str, phone: str) -> list[str]:
-        return [i for i, row in self.world.twins[side].rows.items() if row["phone"] == phone]
+        return self.world.twins[side].find(phone=phone)
 
-    @rule(side=st.sampled_from(SIDES), person=st.sampled_from(PEOPLE), sms=SMS)
-    def add(self, side: str, person: tuple[str, str, str, str], sms: bool | None) -> None:
-        self.put(side, person, sms)
+    @rule(side=SIDE, person=PERSON, sms=SMS)
+    def add(self, side: str, person: Person, sms: bool | None) -> None:
+        if not self.rows(side, person[0]):
+            self.put(side, person, sms)
 
-    def put(self, side: str, person: tuple[str, str, str, str], sms: bool | None) -> None:
+    @rule(side=SIDE, person=st.sampled_from(PEOPLE[2:4]), sms=SMS)
+    def add_again(self, side: str, person: Person, sms: bool | None) -> None:
+        """Somebody enters a person a second time."""
+        if len(self.rows(side, person[0])) == 1:
+            self.put(side, person, sms)
+            self.doubled[side, person[0]] = 2
+
+    def put(self, side: str, person: Person, sms: bool | None) -> None:
         phone, email, first, last = person
-        twin = self.world.twins[side]
-        if self.rows(side, phone):
-            return
         name = {"name": f"{first} {last}"} if side == "mute" else {"first": first, "last": last}
-        new = twin.add(phone=phone, email=email, sms=sms, **name)
-        if sms is False:
-            twin.said_no.add((new, "sms"))
+        self.world.twins[side].add(phone=phone, email=email, sms=sms, **name)
         self.tick()
 
-    @rule(
-        side=st.sampled_from(SIDES),
-        person=st.sampled_from(PEOPLE),
-        field=st.sampled_from(FIELDS),
-        value=PLAIN_WORDS | st.none(),
-    )
-    def edit(self, side: str, person: tuple[str, str, str, str], field: str, value: str | None) -> None:
+    @rule(side=SIDE, person=PERSON, field=st.sampled_from(FIELDS), value=PLAIN_WORDS | st.none())
+    def edit(self, side: str, person: Person, field: str, value: str | None) -> None:
+        change = {field: value}
+        if field == "last":
+            last = value or "Jones"
+            change = {"name": f"{person[2]} {last}"} if side == "mute" else {"last": last}
         for row in self.rows(side, person[0]):
-            if field == "last":
-                value = value or "Jones"
-                change = {"name": f"{person[2]} {value}"} if side == "mute" else {"last": value}
-            elif field == "notes" and side == "sparse":
-                return
-            else:
-                change = {field: value.upper() if value and side == "blind" and field == "city" else value}
             self.world.twins[side].edit(row, **change)
             self.tick()
 
-    @rule(side=st.sampled_from(SIDES), person=st.sampled_from(PEOPLE), tag=st.sampled_from("pqr"), gone=st.booleans())
-    def tag(self, side: str, person: tuple[str, str, str, str], tag: str, gone: bool) -> None:
+    @rule(side=SIDE, person=PERSON, tag=st.sampled_from("pqr"), gone=st.booleans())
+    def tag(self, side: str, person: Person, tag: str, gone: bool) -> None:
         for row in self.rows(side, person[0]):
             twin = self.world.twins[side]
             twin.untag(row, tag) if gone and side != "sparse" else twin.tag(row, tag)
             self.tick()
 
-    @rule(side=st.sampled_from(SIDES), person=st.sampled_from(PEOPLE))
-    def opt_out(self, side: str, person: tuple[str, str, str, str]) -> None:
+    @rule(side=SIDE, person=PERSON)
+    def opt_out(self, side: str, person: Person) -> None:
+        twin = self.world.twins[side]
         for row in self.rows(side, person[0]):
-            self.world.twins[side].opt_out(row)
-            self.tick()
+            if side not in UNTOLD or not twin.says_no(row):  # else nothing there shows that it was said again
+                twin.opt_out(row)
+                self.tick()
 
-    @rule(side=st.sampled_from(SIDES), person=st.sampled_from(PEOPLE[:2]))
-    def delete(self, side: str, person: tuple[str, str, str, str]) -> None:
+    @rule(side=SIDE, person=st.sampled_from(PEOPLE[:2]))
+    def delete(self, side: str, person: Person) -> None:
         for row in self.rows(side, person[0]):
-            twin = self.world.twins[side]
-            twin.delete(row)
-            twin.said_no = {(i, c) for i, c in twin.said_no if i != row}
+            self.world.twins[side].delete(row)
             self.deleted.add(person[0])
             self.tick()
 
@@ -146,14 +148,13 @@ class Roster(RuleBasedStateMachine):
     # troubles and runs
 
     @rule(
-        side=st.sampled_from(SIDES),
-        where=st.sampled_from(["sweep", "changes", "fetch", "push"]),
-        what=st.sampled_from(["later", "lost", "before", "crash"]),
+        side=SIDE,
+        verb=st.sampled_from(["sweep", "changes", "fetch", "lookup", "push"]),
+        kind=st.sampled_from(["later", "before", "crash", "lost", "crash after"]),
+        after=st.integers(0, 2),
     )
-    def trouble(self, side: str, where: str, what: str) -> None:
-        if what == "lost" and where != "push":
-            return
-        self.world.twins[side].fail(where, what)
+    def trouble(self, side: str, verb: str, kind: str, after: int) -> None:
+        self.world.twins[side].fail(kind, on=verb, after=after)
 
     @rule(side=st.sampled_from(["full", "sparse", "mute"]), value=PLAIN_WORDS)
     def race(self, side: str, value: str) -> None:
@@ -168,17 +169,33 @@ class Roster(RuleBasedStateMachine):
 
         twin.before_push = faster
 
+    @precondition(lambda self: self.noteless == {"sparse"})
+    @rule(side=SIDE)
+    def remap(self, side: str) -> None:
+        """Once, a side's notes are dropped from its mapping, or (sparse) added to it."""
+        self.noteless ^= {side}
+        self.world.remap(side, MAPPINGS[side].replace(NOTES, "") if side in self.noteless else MAPPING)
+
+    @rule(hours=st.sampled_from([1, 7, 25, 200]))
+    def wait(self, hours: int) -> None:
+        """Pauses end, polls and full sweeps come due."""
+        self.world.now += hours * HOUR
+
     @rule(full=st.booleans())
     def sync(self, full: bool) -> None:
-        try:
-            self.world.sync(full=full)
-        except Crash:
-            self.world.restart()
+        self.run(full=full)
 
-    @rule(only=st.sampled_from(SIDES))
+    @rule()
+    def sync_what_is_due(self) -> None:
+        self.run(due=True)
+
+    @rule(only=SIDE)
     def sync_one(self, only: str) -> None:
+        self.run(only=frozenset({only}))
+
+    def run(self, **options: Any) -> None:
         try:
-            self.world.sync(only=frozenset({only}))
+            self.world.sync(**options)
         except Crash:
             self.world.restart()
 
@@ -187,7 +204,7 @@ class Roster(RuleBasedStateMachine):
     def no_opt_out_is_undone(self) -> None:
         for twin in self.world.twins.values():
             assert twin.undone() == []
-            assert twin.harm == {}
+            assert (twin.harm, twin.blind_writes) == ({}, 0)
 
     # the end
 
@@ -202,48 +219,64 @@ class Roster(RuleBasedStateMachine):
 
     def check_the_end(self) -> None:
         for twin in self.world.twins.values():
-            twin.faults.clear()
-            twin.before_push = lambda _: None
-        self.world.now += 7200  # every pause is over
+            twin.heal()
+        self.world.now += 2 * HOUR  # every pause is over
+        self.world.settle(runs=10)
+        for _ in range(2):  # who is gone vanishes after two complete sweeps; a record held beside it is then let go
+            self.world.sync(full=True)
         self.world.settle(runs=10)
         assert self.world.sync(full=True).sent == 0, "a further run sends nothing"
         self.no_opt_out_is_undone()
-        held: set[tuple[int | None, str | None]] = set()
-        for hold in self.world.holds():
-            held.add((hold.contact_id, hold.detail.get("field")))
-            held |= {(contact, "all") for contact in hold.detail.get("contacts", ())}
-        for contact in self.world.contacts():
-            self.all_agree(contact.get("phone"), contact.id, held)
-        pushes = sum(len(twin.log) for twin in self.world.twins.values())
+        held, aside = self.what_is_held()
+        for phone, *_ in PEOPLE:
+            rows = {side: self.rows(side, phone) for side in SIDES}
+            if any(rows.values()):
+                self.nobody_is_missing_or_made_twice(phone, rows)
+                self.every_no_is_everywhere(rows)
+                self.all_agree(phone, {s: [i for i in found if (s, i) not in aside] for s, found in rows.items()}, held)
+        pushes = sum(len(twin.pushes) for twin in self.world.twins.values())
         assert pushes <= 4 * len(SIDES) * (self.edits + len(PEOPLE)), "writes are bounded by the edits"
 
-    def all_agree(self, phone: Any, contact: int, held: set[tuple[int | None, str | None]]) -> None:
-        rows = {side: self.rows(side, phone) for side in SIDES}
-        if phone not in self.deleted:
-            assert all(len(found) == 1 for found in rows.values()), f"made twice, or not at all: {rows}"
-        present = {side: self.world.twins[side].rows[found[0]] for side, found in rows.items() if found}
-        nos = {side: row["opt_in"]["sms"] is False for side, row in present.items()}
-        if any(c == "sms" and i in rows[s] for s in SIDES for i, c in self.world.twins[s].said_no):
+    def what_is_held(self) -> tuple[set[tuple[int | None, str]], set[tuple[str | None, str | None]]]:
+        """What a person can see waiting: fields of contacts, and records."""
+        fields: set[tuple[int | None, str]] = set()
+        records: set[tuple[str | None, str | None]] = set()
+        for hold in self.world.holds():
+            if "field" in hold.detail:
+                fields.add((hold.contact_id, hold.detail["field"]))
+            else:
+                records |= {(hold.connection, each) for each in (hold.external_id, *hold.detail.get("records", ()))}
+        return fields, records
+
+    def nobody_is_missing_or_made_twice(self, phone: str, rows: dict[str, list[str]]) -> None:
+        for side, found in rows.items():
+            most = self.doubled.get((side, phone), 1)
+            least = 0 if phone in self.deleted else most
+            assert least <= len(found) <= most, f"made twice, or not at all: {rows}"
+
+    def every_no_is_everywhere(self, rows: dict[str, list[str]]) -> None:
+        """Held records hear of it too."""
+        twins = self.world.twins
+        nos = {(side, i): twins[side].says_no(i) for side, found in rows.items() for i in found}
+        if any((i, "sms") in twins[side].said_no for side, i in nos):
             assert all(nos.values()), f"a no did not arrive everywhere: {nos}"
-        if (contact, "all") in held:
-            return  # a record with this phone under another name waits for a person
-        self.values_agree(present, contact, held)
-        tags = [self.world.twins[side].tags(rows[side][0]) for side in present if side != "sparse"]
+
+    def all_agree(self, phone: str, rows: dict[str, list[str]], held: set[tuple[int | None, str]]) -> None:
+        """All records that are not held say the same, but for fields that are held."""
+        contact = self.world.contact(phone=phone).id
+        present = [(side, self.world.twins[side].rows[i]) for side, found in rows.items() for i in found]
+        for name in ("city", "notes", "email"):
+            told = [row for side, row in present if name != "notes" or side not in self.noteless]
+            values = {(row[name] or "").casefold() for row in told}
+            assert len(values) <= 1 or (contact, name) in held, f"{name}: {values}"
+        if not {(contact, "given_name"), (contact, "family_name"), (contact, "full_name")} & held:
+            assert len({full_name(row) for _, row in present}) <= 1
+        tags = [self.world.twins[side].tags(i) for side, found in rows.items() for i in found if side != "sparse"]
         assert all(each == tags[0] for each in tags), tags
 
-    def values_agree(self, present: dict[str, Any], contact: int, held: set[tuple[int | None, str | None]]) -> None:
-        def full_name(row: dict[str, Any]) -> str:
-            return row.get("name") or " ".join(filter(None, (row.get("first"), row.get("last"))))
 
-        for name in ("city", "notes", "email"):
-            if (contact, name) in held:
-                continue
-            values = {
-                (row.get(name) or "").casefold() for side, row in present.items() if (side, name) != ("sparse", "notes")
-            }
-            assert len(values) <= 1, f"{name}: {values}"
-        if not {(contact, "given_name"), (contact, "family_name")} & held:
-            assert len({full_name(row) for row in present.values()}) <= 1
+def full_name(row: dict[str, Any]) -> str:
+    return row.get("name") or " ".join(filter(None, (row.get("first"), row.get("last"))))
 
 
 @pytest.mark.timeout(300)

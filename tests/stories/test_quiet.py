@@ -49,7 +49,7 @@ def test_a_bulk_answer_without_receipts_is_confirmed_by_the_next_reading(new_wor
 
 
 def test_a_write_that_the_platform_silently_drops_is_held_not_repeated(new_world) -> None:  # type: ignore[no-untyped-def]
-    world = new_world("a", "b", b={"tidy": lambda wire: {k: v for k, v in wire.items() if k != "email"}})
+    world = new_world("a", "b", b={"drops": {"email"}})
     a = world.a.add(**ANN)
     world.b.add(**ANN)
     world.settle()

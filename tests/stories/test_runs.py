@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 import pytest
 
 from daemon.platforms.base import Create, Update
 from daemon.sync.roster import Limit, Rules
-from tests.stories.twin import FULL, MAPPING, Crash
 from tests.stories.world import World
+from tests.twin import FULL, MAPPING, Crash, without
 
 ANN = {"phone": "+12025550101", "email": "ann@example.org", "first": "Ann", "last": "Smith"}
 
@@ -27,11 +24,11 @@ def test_nothing_is_written_before_everything_has_been_read(new_world) -> None: 
     world = new_world("a", "b", a={"page": 2})
     people(world, "a", 5, sms=True)
     world.b.add(phone="+12025550102", first="P2", last="Q", sms=False)
-    world.a.fail("sweep", "later")
+    world.a.fail("later", on="sweep")
     report = world.sync()
     assert report.waiting == ["a"]
     assert report.outcome == "later"
-    assert world.a.log == world.b.log == []
+    assert world.a.pushes == world.b.pushes == []
     world.now += 600
     report = world.sync()
     assert report.waiting == []
@@ -43,18 +40,10 @@ def test_a_backfill_that_is_broken_off_goes_on_from_its_last_page(new_world) -> 
     world = new_world("a", "b", a={"page": 2})
     people(world, "a", 9)
     for _ in range(2):
-        pages = iter(range(2))
-
-        def third_page_kills(where: str, pages: Iterator[int] = pages) -> str | None:
-            if where == "sweep" and next(pages, None) is None:
-                raise Crash
-            return None
-
-        world.a.stumble = third_page_kills  # type: ignore[method-assign]
+        world.a.fail("crash", on="sweep", after=2)
         with pytest.raises(Crash):
             world.sync()
         world.restart()
-    del world.a.stumble  # type: ignore[method-assign]
     report = world.sync()
     assert report.books["a"].read == 1, "eight were read before: nothing is read twice"
     assert len(world.b.rows) == 9
@@ -64,7 +53,7 @@ def test_a_new_connection_is_read_whole_before_anybody_is_told_anything(world: W
     people(world, "a", 3)
     world.settle()
     world.join("c")
-    world.c.fail("sweep", "later")
+    world.c.fail("later", on="sweep")
     world.a.edit("1", city="Oslo")
     world.sync()
     assert world.b.rows["1"]["city"] is None
@@ -78,7 +67,7 @@ def test_people_met_while_a_new_connection_is_being_read_reach_everybody(world: 
     people(world, "a", 2)
     world.settle()
     world.join("c")
-    world.c.fail("sweep", "later")
+    world.c.fail("later", on="sweep")
     world.a.add(**ANN)
     world.sync()
     world.now += 600
@@ -107,33 +96,25 @@ def test_an_edit_between_our_reading_and_our_write_is_not_overrun(world: World) 
 
 
 def test_without_compare_and_swap_the_record_is_read_before_it_is_written(new_world) -> None:  # type: ignore[no-untyped-def]
-    plain = replace(FULL, compare_and_swap=False)
-    world = new_world("a", "b", b={"capabilities": plain})
+    world = new_world("a", "b", b={"capabilities": without(FULL, compare_and_swap=False)})
     a, b = world.a.add(**ANN, city="Rome"), world.b.add(**ANN, city="Rome")
     world.settle()
     world.a.edit(a, city="Turin")
-    edits = iter([lambda: world.b.edit(b, city="Oslo")])
-    feed = world.b.stumble
-
-    def after_intake(where: str) -> str | None:
-        if where == "fetch":
-            next(edits, lambda: None)()
-        return feed(where)
-
-    world.b.stumble = after_intake  # type: ignore[method-assign]
+    world.b.before_call = lambda verb: verb == "fetch" and world.b.edit(b, city="Oslo")  # after the intake
     world.settle()
     assert world.a.rows[a]["city"] == world.b.rows[b]["city"] == "Oslo", "the later edit"
+    assert world.b.blind_writes == 0
 
 
-@pytest.mark.parametrize("fault", ["lost", "before", "later", "crash"])
+@pytest.mark.parametrize("fault", ["lost", "before", "later", "crash", "crash after"])
 @pytest.mark.parametrize("what", ["create", "update", "opt_out"])
 def test_a_push_whose_answer_is_lost_is_neither_lost_nor_done_twice(world: World, what: str, fault: str) -> None:
     a = world.a.add(**ANN, city="Rome", sms=True, tags=["x"])
     if what != "create":
         world.settle()
         world.a.edit(a, city="Oslo") if what == "update" else world.a.opt_out(a)
-    world.b.fail("push", fault)
-    if fault == "crash":
+    world.b.fail(fault)
+    if "crash" in fault:
         with pytest.raises(Crash):
             world.sync()
         world.restart()
@@ -179,10 +160,10 @@ def test_a_connection_that_is_down_pauses_alone(new_world) -> None:  # type: ign
     a = world.a.add(**ANN)
     world.settle()
     world.a.edit(a, city="Oslo")
-    world.b.fail("changes", "person")
+    world.b.fail("person", on="changes")
     report = world.sync()
     assert report.outcome == "failed"
-    assert report.books["b"].paused == "a person is needed: the twin refuses our key"
+    assert report.books["b"].paused == "a person is needed: b refused our key (401)"
     assert world.c.one(phone=ANN["phone"])["city"] == "Oslo"
     assert world.sync().books["b"].calls == 0, "left alone"
     world.now += 3700
@@ -193,11 +174,12 @@ def test_a_connection_that_is_down_pauses_alone(new_world) -> None:  # type: ign
 def test_rows_that_commit_late_are_found(world: World) -> None:
     a = world.a.add(**ANN)
     world.settle()
-    late = world.a.add(phone="+12025550102", first="Late")
-    world.a.hidden.add(late)
+    with world.a.late():
+        world.a.add(phone="+12025550102", first="Late")
     world.a.edit(a, city="Oslo")
     world.settle()
-    world.a.hidden.clear()
+    assert not world.b.find(phone="+12025550102")
+    world.a.commit()
     world.settle()
     assert world.b.find(phone="+12025550102")
 
@@ -209,13 +191,13 @@ def test_a_mass_change_waits_and_a_person_releases_some_then_all(new_world) -> N
     world = new_world("a", "b", rules=Rules(fuse={**Rules().fuse, "update": Limit(3, 10)}))
     ids = people(world, "a", 10, city="Rome")
     world.settle()
-    world.b.log.clear()
+    world.b.pushes.clear()
     for each in ids:
         world.a.edit(each, city="OOPS")
     report = world.sync()
     assert report.tripped == [("b", "update", 10)]
     assert report.outcome == "partial"
-    assert world.b.log == []
+    assert world.b.pushes == []
     (hold,) = world.holds("fuse")
     world.decide(hold, "approve", only=2)
     world.sync()
@@ -315,7 +297,7 @@ def test_a_field_that_is_newly_mapped_fills_blanks_everywhere_and_overruns_nothi
     a, b = world.a.add(**ANN, city="Rome"), world.b.add(**ANN, city=None)
     world.settle()
     for name in ("a", "b"):
-        (world.folder / f"{name}.yaml").write_text(MAPPING)
+        world.remap(name, MAPPING)
     world.settle()
     assert world.a.rows[a]["city"] == world.b.rows[b]["city"] == "Rome"
 
@@ -323,9 +305,7 @@ def test_a_field_that_is_newly_mapped_fills_blanks_everywhere_and_overruns_nothi
 def test_a_field_that_moves_to_another_column_is_not_taken_for_an_edit(world: World) -> None:
     a, b = world.a.add(**ANN, city="Rome", notes=None), world.b.add(**ANN, city="Rome")
     world.settle()
-    (world.folder / "a.yaml").write_text(
-        MAPPING.replace("  city: city\n", "  city: notes\n").replace("  notes: notes\n", "")
-    )
+    world.remap("a", MAPPING.replace("  city: city\n", "  city: notes\n").replace("  notes: notes\n", ""))
     world.settle()
     assert world.b.rows[b]["city"] == "Rome", "the empty new column does not blank everybody's city"
     assert world.a.rows[a]["notes"] == "Rome"
@@ -354,10 +334,10 @@ def test_a_dry_plan_sends_nothing(world: World) -> None:
     people(world, "a", 3)
     report = world.sync(send=False)
     assert report.sent == 0
-    assert world.b.log == []
+    assert world.b.pushes == []
     assert len([push for push in world.outbox() if push.kind == "create"]) == 3
     world.sync()
-    assert len([push for push in world.b.log if isinstance(push, Create)]) == 3
+    assert len([push for push in world.b.pushes if isinstance(push, Create)]) == 3
 
 
 def test_where_every_poll_reads_everything_a_full_sweep_still_comes_when_it_is_due(new_world) -> None:  # type: ignore[no-untyped-def]
@@ -379,17 +359,9 @@ def test_a_full_sweep_does_not_go_on_from_a_poll_that_was_broken_off(new_world) 
     world = new_world("a", "b", b={"feed_is_sweep": True, "page": 2})
     people(world, "a", 6)
     world.settle()
-    pages = iter(range(2))
-
-    def third_page_kills(where: str) -> str | None:
-        if where == "sweep" and next(pages, None) is None:
-            raise Crash
-        return None
-
-    world.b.stumble = third_page_kills  # type: ignore[method-assign]
+    world.b.fail("crash", on="sweep", after=2)
     with pytest.raises(Crash):
         world.sync()
-    del world.b.stumble  # type: ignore[method-assign]
     world.restart()
     assert world.sync(full=True).books["b"].read == 6
 

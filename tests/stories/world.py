@@ -13,7 +13,7 @@ from daemon.sync.verdicts import Picked, decide
 from mappings.load import load
 from state.model import Contact, Hold, Noted, Owed
 from state.store import Store
-from tests.stories.twin import FULL, MAPPING, TwinConnector, TwinPlatform
+from tests.twin import MAPPING, TwinConnector, TwinPlatform
 
 
 class World:
@@ -40,12 +40,15 @@ class World:
         **twin: Any,
     ) -> TwinPlatform:
         """Configure one more connection."""
-        path = self.folder / f"{name}.yaml"
-        path.write_text(mapping)
         settings = {"direction": direction, "priority": priority, "every": every, "full_every": full_every}
-        self.options[name] = {"path": path, "settings": settings}
-        self.twins[name] = TwinPlatform(clock=lambda: self.now, **{"capabilities": FULL, **twin})
+        self.options[name] = {"path": self.folder / f"{name}.yaml", "settings": settings}
+        self.remap(name, mapping)
+        self.twins[name] = TwinPlatform(name, clock=lambda: self.now, **twin)
         return self.twins[name]
+
+    def remap(self, name: str, mapping: str) -> None:
+        """Somebody writes another mapping for a connection."""
+        self.options[name]["path"].write_text(mapping)
 
     def __getattr__(self, name: str) -> TwinPlatform:
         try:
@@ -71,9 +74,12 @@ class World:
     def sync(
         self, *, full: bool = False, due: bool = False, only: frozenset[str] = frozenset(), send: bool = True
     ) -> Report:
-        """One run. Whatever happens, the books balance."""
+        """One run. Whatever happens, the books balance and no platform was harmed."""
         self.now += 60
-        report = cycle.run(self.roster, Options(full=full, due=due, only=only, send=send))
+        try:
+            report = cycle.run(self.roster, Options(full=full, due=due, only=only, send=send))
+        finally:
+            assert {name: twin.harm for name, twin in self.twins.items() if twin.harm} == {}
         assert report.balanced
         return report
 
