@@ -23,11 +23,14 @@ def prepare(tx: Tx, roster: Roster, run: int | None) -> dict[str, Account]:
     known = tx.connections.all()
     for name, side in roster.sides.items():
         if name not in known:
-            known[name] = Account(name, side.platform, side.account, mapping=dict(side.mapping.digest), plan_after=0)
+            known[name] = Account(name, side.platform, side.account, mapping=_rules(side), plan_after=0)
             tx.connections.add(known[name])
         else:
             _same_account(known[name], side)
             _mapping_changed(tx, known[name], side, roster.clock(), run)
+    for name in known.keys() - roster.sides.keys():
+        if known[name].plan_after != 0:  # switched off: whoever is met meanwhile is planned when it is back
+            tx.connections.put(name, plan_after=0)
     if not all(known[name].primed for name in roster.sides):
         # New people met meanwhile are not planned for anybody yet: everybody is walked once all have been read.
         for name in roster.sides:
@@ -44,8 +47,13 @@ def _same_account(account: Account, side: Side) -> None:
         )
 
 
+def _rules(side: Side) -> dict[str, str]:
+    """What, when it changes, means that everybody is read and planned again."""
+    return {**side.mapping.digest, "direction": side.direction}
+
+
 def _mapping_changed(tx: Tx, account: Account, side: Side, now: float, run: int | None) -> None:
-    before, after = account.mapping, dict(side.mapping.digest)
+    before, after = account.mapping, _rules(side)
     changed = sorted(n for n in {*before, *after} if before.get(n) != after.get(n))
     if not changed:
         return

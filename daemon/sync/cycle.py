@@ -19,7 +19,7 @@ import structlog
 
 from daemon.errors import NeedsPerson, RetryLater, RosterdError
 from daemon.platforms.base import Connector, Page
-from daemon.sync import accounts, fuse, plan, vanish
+from daemon.sync import accounts, fuse, optouts, plan, vanish
 from daemon.sync.books import Books, Report
 from daemon.sync.deliver import Delivery, deliver
 from daemon.sync.heard import hear
@@ -113,8 +113,6 @@ def begin(cycle: Cycle) -> None:
 
 def _turn(cycle: Cycle, side: Side, account: Account, books: Books, known: dict[str, Account]) -> Turn:
     roster = cycle.roster
-    with roster.store.look() as tx:
-        holding = tx.links.holding(side.name)
     reading = Pass(
         side,
         cycle.report.run,
@@ -122,7 +120,6 @@ def _turn(cycle: Cycle, side: Side, account: Account, books: Books, known: dict[
         sweep=account.sweep,
         primed=all(known[name].primed for name in roster.sides),
         remap=frozenset(account.remap),
-        holding=holding,
     )
     connector = side.connect(account.facts)
     started = roster.clock()
@@ -230,13 +227,17 @@ def plan_new_people(cycle: Cycle) -> None:
 
 def _plan_page(cycle: Cycle, side: Side, after: int) -> int | None:
     with cycle.roster.store.transaction() as tx:
-        page = tx.contacts.walk(after, PLAN_PAGE) if side.creates else []
+        page = tx.contacts.walk(after, PLAN_PAGE) if side.writes else []
         next_after = page[-1].id if page else None
-        missing = tx.links.unlinked_contacts(side.name, [contact.id for contact in page])
+        missing = tx.links.unlinked_contacts(side.name, [contact.id for contact in page]) if side.creates else set()
+        said_no = {contact.id for contact in page if optouts.said_no(contact)}
         people = People(tx, cycle.roster, now=cycle.roster.clock(), run=cycle.report.run)
-        people.load_contacts(missing)
+        people.load_contacts(missing | said_no)
         for number in sorted(missing):
             plan.create(people, people.contacts[number], side)
+        for number in sorted(said_no):
+            optouts.say_again(people, people.contacts[number])
+        optouts.reach_strays(people)
         people.flush()
         tx.connections.put(side.name, plan_after=next_after)
     return next_after

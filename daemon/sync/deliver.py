@@ -29,7 +29,7 @@ from daemon.platforms.base import (
 from daemon.sync import consent, optouts, plan, tries, vanish
 from daemon.sync.heard import hear
 from daemon.sync.intake import Pass, prepare, take_in, take_one
-from daemon.sync.merge import value_of
+from daemon.sync.merge import as_list, value_of, within, without
 from daemon.sync.people import People
 from daemon.sync.render import Letter, render
 from daemon.sync.roster import Roster, Side
@@ -233,11 +233,16 @@ def _no_longer_owed(people: People, letter: Letter, link: Link) -> None:
     if row is None or link.contact_id is None:
         return
     fields = people.contacts[link.contact_id].fields
+    tags = row.owed.get("tags")
     row.owed = {
         name: what
         for name, what in row.owed.items()
         if name not in letter.sent or (name != "tags" and value_of(fields, name) != letter.sent[name])
     }
+    if tags is not None and "tags" in letter.sent:
+        arrived = as_list(letter.sent["tags"])
+        left = {"add": without(tags["add"], arrived), "remove": within(arrived, tags["remove"])}
+        row.owed |= {"tags": left} if left["add"] or left["remove"] else {}
     people.owe(row) if row.owed else people.forget(row.key)
 
 
@@ -245,7 +250,7 @@ def _created(people: People, delivery: Delivery, letter: Letter, outcome: Stored
     push, side = letter.push, delivery.side
     assert isinstance(push, Create)
     assert letter.owed.contact_id is not None
-    contact = people.contacts[letter.owed.contact_id]
+    contact = people.survivor(letter.owed.contact_id)  # it may have been merged while the push was on its way
     told = tries.echoes(side, push)
     link = Link(side.name, outcome.external_id, "linked", contact.id, sent=dict(letter.sent), told=told)
     link.sweep = delivery.reading.sweep
@@ -257,11 +262,13 @@ def _created(people: People, delivery: Delivery, letter: Letter, outcome: Stored
     if outcome.record is not None:
         _hear_one(people, delivery, outcome.record, receipt=True)
     since = [n for n in side.updatable - set(SETS) if value_of(contact.fields, n) != letter.sent.get(n)]
-    plan.owe(people, contact, link, since, {})
+    tags = without(as_list(contact.get("tags")), as_list(letter.sent.get("tags")))
+    plan.owe(people, contact, link, since, {"tags": (tags, [])} if outcome.record is None else {})
 
 
 def _exists(people: People, delivery: Delivery, letter: Letter, outcome: Exists) -> None:
     """The exact look-up found records: they are taken in, whatever their scope; then the person is known there."""
+    tries.not_made(people, letter.owed)
     for record in outcome.records:
         _hear_one(people, delivery, record, receipt=False, invited=True)
     contact_id = letter.owed.contact_id

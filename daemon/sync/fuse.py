@@ -26,7 +26,8 @@ def check(tx: Tx, roster: Roster) -> list[tuple[str, str, int]]:
     """Set aside what is too much; let the rest pass for good. Returns (connection, kind, count) of what tripped."""
     tripped = []
     for (connection, kind), count in sorted(tx.outbox.unapproved().items()):
-        if connection not in roster.sides:
+        side = roster.sides.get(connection)
+        if side is None or not side.writes:
             continue
         holding = tx.links.holding(connection)
         already = tx.holds.with_key(key(connection, kind)) is not None

@@ -103,5 +103,5 @@ def _digest(view: View, problems: tuple[str, ...]) -> str:
 
 def fingerprint(side: Side) -> str:
     """Changes when the mapping does; the first characters of every digest, so that a changed mapping rereads."""
-    body = orjson.dumps(dict(side.mapping.digest), option=orjson.OPT_SORT_KEYS)
+    body = orjson.dumps([dict(side.mapping.digest), side.reads], option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(body, digest_size=4).hexdigest() + ":"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from daemon.sync import optouts, plan, tries
 from daemon.sync.books import Books
+from daemon.sync.fuse import limit_of
 from daemon.sync.heard import Heard, fingerprint
 from daemon.sync.merge import Merged, Source, claims, merge, tidied, value_of
 from daemon.sync.people import People
@@ -25,7 +26,7 @@ from daemon.sync.resolve import (
     joinable,
     resolve,
 )
-from daemon.sync.roster import Roster, Side
+from daemon.sync.roster import LimitLike, Roster, Side
 from daemon.sync.union import join
 from mappings.contact import SETS, Value
 from state.model import CREATE_LANE, UPDATE_LANE, Contact, Hold, Link
@@ -45,12 +46,18 @@ class Pass:
     remap: frozenset[str] = frozenset()  # fields whose mapping changed since the last sweep
     lifted: int = 0  # how many "no" this connection has lifted in this run
     merges: int = 0
-    holding: int = 0  # how many records the connection holds
     window: tuple[float, float] = (0.0, float("inf"))  # when its edits must have happened
     mark: str = field(init=False)
+    _holding: int | None = None
 
     def __post_init__(self) -> None:
         self.mark = fingerprint(self.side)
+
+    def within(self, limit: LimitLike, count: int, tx: Tx) -> bool:
+        """Whether so many may pass. What the connection holds is only counted, once, when it matters."""
+        if count > limit.rows and self._holding is None:
+            self._holding = tx.links.holding(self.side.name)
+        return count <= limit_of(limit, self._holding or 0)
 
 
 def take_in(tx: Tx, roster: Roster, reading: Pass, heard: list[Heard], *, counted: bool = True) -> None:
@@ -91,16 +98,25 @@ def take_one(people: People, reading: Pass, heard: Heard) -> tuple[str, str | No
     link = people.records.get((reading.side.name, heard.external_id))
     if link is not None and (known := _old_news(people, link, heard)):
         return known
+    back = link is not None and link.state == "vanished" and link.contact_id is not None
+    if link is not None and back:
+        _returned(people, link)
     optouts.guard(people, reading, link, heard)
     if heard.problems:
         return _fail(people, reading, link, heard)
     if link is None or link.contact_id is None:
         return _newcomer(people, reading, link, heard)
-    contact = people.contacts[link.contact_id]
-    if link.state == "vanished":
-        link.state = "linked"
-        people.note("returned", {}, contact=contact.id, link=link)
-    return _known(people, reading, link, contact, heard)
+    known = _known(people, reading, link, people.contacts[link.contact_id], heard)
+    if back:
+        plan.owe_all(people, people.contacts[link.contact_id], link)
+    return known
+
+
+def _returned(people: People, link: Link) -> None:
+    """A vanished record is there again, and speaks for itself."""
+    link.state = "linked"
+    people.suppress(link, ())
+    people.note("returned", {}, contact=link.contact_id, link=link)
 
 
 def _is_old(link: Link, heard: Heard) -> bool:
@@ -109,6 +125,8 @@ def _is_old(link: Link, heard: Heard) -> bool:
         return False
     if link.told and optouts.said_there(link, heard):
         return False
+    if heard.invited and link.contact_id is None:
+        return False  # found by our own look-up: asked about again, without its scope
     return link.state not in ("held", "vanished") and link.reason not in WHY
 
 
@@ -131,7 +149,7 @@ def _fail(people: People, reading: Pass, link: Link | None, heard: Heard) -> tup
         link.state = "failed"
         link.seen = {**link.seen, **heard.view}
         _keep(people, link, heard, reason)
-        optouts.heard_from_stray(people, link, heard.identifiers)
+        optouts.heard_from_stray(people, link, heard)
     else:
         link.seen = {**link.seen, **optouts.consent_of(heard.view)}
         _keep(people, link, heard, reason)
@@ -152,7 +170,8 @@ def _newcomer(people: People, reading: Pass, link: Link | None, heard: Heard) ->
     side = reading.side
     before = link.state if link is not None else None
     link = link or Link(side.name, heard.external_id, "new", sweep=reading.sweep)
-    link.seen = dict(heard.view)
+    said = optouts.consent_of(link.seen)  # a consent field that vanished is not a "yes"
+    link.seen = {**said, **heard.view}
     if not heard.invited and not side.mapping.in_scope(heard.view):
         return _out_of_scope(people, link, heard)
     decision = _who(people, reading, link, heard)
@@ -168,7 +187,7 @@ def _newcomer(people: People, reading: Pass, link: Link | None, heard: Heard) ->
         reading.books.merged += 1
     else:
         contact = people.contacts[decision.contact]
-    link.seen = {}
+    link.seen = said
     people.attach(link, contact)
     people.note("linked", {"new": isinstance(decision, New)}, contact=contact.id, link=link)
     if before == "held":
@@ -191,20 +210,19 @@ def _who(people: People, reading: Pass, link: Link, heard: Heard) -> Decision:
     decision = resolve(Asked(heard.view, link.connection, owners, verdicts, people.roster.rules.ignored), candidates)
     if isinstance(decision, Join) and people.parted(decision.keep, decision.drop):
         return Ambiguous("two_people", (decision.keep, decision.drop))
-    if isinstance(decision, Join) and _too_many(people.roster, reading):
+    if isinstance(decision, Join) and _too_many(people, reading):
         return Ambiguous("too_many_merges", (decision.keep, decision.drop))
     return decision
 
 
-def _too_many(roster: Roster, reading: Pass) -> bool:
-    limit = roster.rules.fuse["merge"]
-    return reading.merges >= max(limit.rows, reading.holding * limit.percent / 100)
+def _too_many(people: People, reading: Pass) -> bool:
+    return not reading.within(people.roster.rules.fuse["merge"], reading.merges + 1, people.tx)
 
 
 def _out_of_scope(people: People, link: Link, heard: Heard) -> tuple[str, None]:
     link.state = "out_of_scope"
     _keep(people, link, heard, None)
-    optouts.heard_from_stray(people, link, heard.identifiers)
+    optouts.heard_from_stray(people, link, heard)
     return "out_of_scope", None
 
 
@@ -217,7 +235,7 @@ def _hold(people: People, link: Link, heard: Heard, decision: Ambiguous) -> tupl
     if link.contact_id is None:
         link.state = "held"
         _keep(people, link, heard, decision.why)
-        optouts.heard_from_stray(people, link, heard.identifiers)
+        optouts.heard_from_stray(people, link, heard)
     else:
         link.seen = {**link.seen, **optouts.consent_of(heard.view)}
         _keep(people, link, heard, decision.why)
@@ -265,7 +283,7 @@ def _identity_clash(
     fits = joinable(people.candidate(contact.id), people.candidate(other)) and not people.parted(keep, drop)
     if not same and not fits:
         return Ambiguous("two_people", (keep, drop))
-    if not same and _too_many(people.roster, reading):
+    if not same and _too_many(people, reading):
         return Ambiguous("too_many_merges", (keep, drop))
     return Join(keep, drop)
 
@@ -275,7 +293,8 @@ def _absorb(people: People, reading: Pass, link: Link, contact: Contact, heard: 
     anything that we did not know it to say."""
     side = reading.side
     if reading.remap and not link.digest.startswith(reading.mark):
-        link.seen = {n: v for n, v in link.seen.items() if n not in reading.remap}
+        consent = optouts.consent_of(link.seen)  # a "no" outlives the column it was said in
+        link.seen = {n: v for n, v in link.seen.items() if n not in reading.remap} | consent
     received = _receipts(people, link, heard)
     seen = {**link.seen, **received}
     source = Source(side.name, side.priority, side.policy)
@@ -333,8 +352,16 @@ def _receipts(people: People, link: Link, heard: Heard) -> dict[str, Value]:
         elif got == link.seen.get(name):
             _not_stored(people, link, name, heard)
         elif heard.receipt:
-            confirmed[name] = got
+            confirmed[name] = _ours(sent, link.seen.get(name), got)
     return confirmed
+
+
+def _ours(sent: Value, seen: Value, got: Value) -> Value:
+    """A receipt, without the tags that somebody added between our reading and our writing: those are news."""
+    if not isinstance(got, list):
+        return got
+    known = [*_list(sent), *_list(seen)]
+    return [tag for tag in got if any(tidied(tag, each) for each in known)]
 
 
 def _not_stored(people: People, link: Link, name: str, heard: Heard) -> None:

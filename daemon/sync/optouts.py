@@ -57,6 +57,8 @@ def guard(people: People, reading: Pass, link: Link | None, heard: Heard) -> Non
             _missing(people, reading, channel)
         elif isinstance(now, str) and consent.lifted(before, now) and channel not in link.told:
             _lifted(people, reading, link, heard, name, now)
+        elif now == before == NO:
+            _not_lifted(people, link, name)
 
 
 def _dead_or_no(side: Side, heard: Heard, name: str, before: object) -> str:
@@ -77,25 +79,37 @@ def _missing(people: People, reading: Pass, channel: consent.Channel) -> None:
 
 def _lifted(people: People, reading: Pass, link: Link, heard: Heard, name: str, now: str) -> None:
     """Count the "no"s that are lifted in this run; beyond the limit they are held, not believed."""
-    reading.lifted += 1
-    limit = people.roster.rules.upward
-    if reading.lifted <= max(limit.rows, reading.holding * limit.percent / 100):
-        return
+    key = _jump(link, name)
+    hold = people.open_hold(key)
+    records: dict[str, str] = hold.detail["records"] if hold is not None else {}
+    if link.external_id not in records:  # else it waits for a person, however often it is read
+        reading.lifted += 1
+        if reading.within(people.roster.rules.upward, reading.lifted, people.tx):
+            return
     heard.view[name] = NO
-    key = f"consent_jump:{link.connection}:{name}"
-    open_hold = people.tx.holds.with_key(key)
-    records = dict(open_hold.detail["records"]) if open_hold is not None else {}
     records[link.external_id] = now
     detail = {"field": name, "records": records, "why": "unusually many people who had said no now say yes"}
-    people.hold(Hold(key, "consent_jump", detail, link.connection))
+    people.hold_later(Hold(key, "consent_jump", detail, link.connection))
+
+
+def _jump(link: Link, name: str) -> str:
+    return f"consent_jump:{link.connection}:{name}"
+
+
+def _not_lifted(people: People, link: Link, name: str) -> None:
+    """It says no (again): a person who believes the others must not lift this one."""
+    hold = people.open_hold(_jump(link, name))
+    if hold is not None and hold.detail["records"].pop(link.external_id, None) is not None:
+        people.hold_later(hold)
 
 
 # records that belong to nobody
 
 
-def heard_from_stray(people: People, link: Link, found: set[Identifier]) -> None:
+def heard_from_stray(people: People, link: Link, heard: Heard) -> None:
     """A record without a contact: its "no" reaches whoever has its phone or email, and theirs reaches it."""
-    reachable = {i for i in found if i[0] in _KINDS}
+    _forget_echo(link, heard)
+    reachable = {i for i in heard.identifiers if i[0] in _KINDS}
     people.stray(link, reachable)
     for channel in CHANNELS:
         for identifier in reachable:
@@ -150,6 +164,17 @@ def recompute(people: People, contact: Contact, *, because: Heard | None, link: 
             people.note("consent", detail, contact=contact.id, link=link, connection=origin or None)
         if state == NO:
             _spread(people, contact, channel, moved=state != before or link is not None)
+
+
+def said_no(contact: Contact) -> bool:
+    return any(contact.get(consent.field(channel)) == NO for channel in CHANNELS)
+
+
+def say_again(people: People, contact: Contact) -> None:
+    """Owe a contact's "no" to every side that lacks it: one of them may not have been there to be told."""
+    for channel in CHANNELS:
+        if contact.get(consent.field(channel)) == NO:
+            _spread(people, contact, channel, moved=True)
 
 
 def _effective(people: People, contact: Contact, channel: consent.Channel) -> tuple[str, str]:

@@ -46,6 +46,8 @@ class People:
         self._suppressed_asked: set[Identifier] = set()
         self._any_suppressed: bool | None = None
         self._held: set[str] = set()
+        self._open_holds: dict[str, Hold | None] = {}
+        self._changed_holds: set[str] = set()
         self.journal: list[Noted] = []
         self._ids = iter(range(0))
 
@@ -99,8 +101,9 @@ class People:
         fresh = set(wanted) - self._suppressed_asked
         self._suppressed_asked |= fresh
         if fresh:
+            replaced = {f"{c}/{e}" for c, records in self._suppressed.items() for e in records}
             for identifier, said in self.tx.links.suppressed(fresh).items():
-                self.suppressed.setdefault(identifier, []).extend(said)
+                self.suppressed.setdefault(identifier, []).extend(one for one in said if one[1] not in replaced)
 
     def _adopt(self, link: Link) -> None:
         known = self.records.setdefault(link.key, link)
@@ -153,6 +156,13 @@ class People:
                 if found.get(stranger) == "different":
                     return True
         return False
+
+    def survivor(self, contact: int) -> Contact:
+        """This contact, or the one it is part of by now."""
+        while (into := self.contacts[contact].merged_into) is not None:
+            self.load_contacts({into})
+            contact = into
+        return self.contacts[contact]
 
     # changing
 
@@ -268,6 +278,17 @@ class People:
             self._held.add(hold.key)
             self.hold(hold)
 
+    def open_hold(self, key: str) -> Hold | None:
+        """The open hold with this key, asked for once; `hold_later` changes it."""
+        if key not in self._open_holds:
+            self._open_holds[key] = self.tx.holds.with_key(key)
+        return self._open_holds[key]
+
+    def hold_later(self, hold: Hold) -> None:
+        """Open or change, at the end, a hold that many records of one page add to."""
+        self._open_holds[hold.key] = hold
+        self._changed_holds.add(hold.key)
+
     # pushes
 
     def push(self, key: tuple[str, str, int]) -> Owed | None:
@@ -301,6 +322,9 @@ class People:
         self.tx.outbox.add(push for push in pushes if push.id is None)
         self.tx.outbox.put(push for push in pushes if push.id is not None)
         self.tx.journal.add(self.journal)
+        for key in sorted(self._changed_holds):
+            if (hold := self._open_holds[key]) is not None:
+                self.hold(hold)
 
     def _flush_contacts(self) -> None:
         touched = [self.contacts[each] for each in sorted(self.touched) if each in self.contacts]

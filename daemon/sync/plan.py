@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from daemon.sync import consent
-from daemon.sync.merge import as_list, value_of, view_of, within, without
+from daemon.sync.merge import FLIPS, as_list, value_of, view_of, within, without
 from daemon.sync.people import People
 from daemon.sync.roster import Side
 from mappings.contact import SETS, Value
@@ -23,6 +23,9 @@ KEYS = frozenset({"phone", "email"})
 
 DISMISSED = "a person decided not to have this one made there"
 """The reason of a dead create that is not tried again when the contact changes."""
+
+STANDS = "stands"
+"""Of a "no" that is owed: the record's own, written back; else somebody else's."""
 
 Moved = Mapping[str, tuple[list[str], list[str]]]
 """What moved in a set field: (added, removed)."""
@@ -40,11 +43,11 @@ def moved(people: People, contact: Contact, fields: Iterable[str], sets: Moved, 
 def owe(people: People, contact: Contact, link: Link, names: Iterable[str], sets: Moved) -> None:
     """Owe one side the contact's values of these fields, as far as it can take them and does not have them."""
     side = people.side_of(link)
-    if side is None or not side.writes or link.state != "linked":
+    if link.state != "linked" or (side is not None and not side.writes):
         return
-    owed: dict[str, Any] = {
-        name: None for name in names if name in side.updatable and not _has(link, name, value_of(contact.fields, name))
-    }
+    # A connection that is switched off is owed it all the same: what it can take is asked when it is back.
+    can = names if side is None else side.updatable.intersection(names)
+    owed: dict[str, Any] = {name: None for name in can if not _has(link, name, value_of(contact.fields, name))}
     for name, (added, removed) in sets.items():
         owed.update(_owed_set(side, link, name, added, removed))
     if owed:
@@ -63,13 +66,20 @@ def _tags_of(link: Link) -> tuple[list[str], list[str]]:
     return within(seen, sent), sorted({*seen, *without(sent, seen)})
 
 
-def _owed_set(side: Side, link: Link, name: str, added: list[str], removed: list[str]) -> dict[str, Any]:
+def _owed_set(side: Side | None, link: Link, name: str, added: list[str], removed: list[str]) -> dict[str, Any]:
     if name != "tags":
-        return {name: None} if name in side.updatable else {}
+        return {name: None} if side is None or name in side.updatable else {}
     surely, maybe = _tags_of(link)
-    add = [t for t in without(added, surely) if side.capabilities.add_tags and side.mapping.tag_owned(t)]
-    remove = within(maybe, removed) if side.capabilities.remove_tags else []
+    add, remove = without(added, surely), within(maybe, removed)
+    if side is not None:
+        add, remove = takes(side, add, remove)
     return {"tags": {"add": add, "remove": remove}} if add or remove else {}
+
+
+def takes(side: Side, add: list[str], remove: list[str]) -> tuple[list[str], list[str]]:
+    """Of these tags to add and to remove, those that side can."""
+    able = side.capabilities
+    return [t for t in add if able.add_tags and side.mapping.tag_owned(t)], remove if able.remove_tags else []
 
 
 def _add(people: People, contact: Contact, link: Link, owed: dict[str, Any]) -> None:
@@ -78,8 +88,11 @@ def _add(people: People, contact: Contact, link: Link, owed: dict[str, Any]) -> 
     if push is None:
         push = Owed(link.connection, UPDATE_LANE, contact.id, link.external_id, "update", {})
     tags = _join_tags(push.owed.get("tags"), owed.get("tags"))
-    push.owed = {**push.owed, **owed, **({"tags": tags} if tags else {})}
-    push.kind = kind_of(contact, link, push.owed)
+    before, push.owed = push.owed, {**push.owed, **owed, **({"tags": tags} if tags else {})}
+    kind = kind_of(contact, link, push.owed)
+    if kind != push.kind or push.owed != before:
+        push.approved = 0  # it does more than what passed the fuse
+    push.kind = kind
     if push.state == "dead":  # it changed: worth another try
         push.state, push.attempts, push.reason, push.due_at = "open", 0, None, 0.0
     people.owe(push)
@@ -103,6 +116,12 @@ def kind_of(contact: Contact, link: Link, owed: Iterable[str]) -> str:
         elif name in KEYS and before is not None and before != after:
             kinds.append("rekey")
     return max(kinds, key=_WORSE.__getitem__)
+
+
+def owe_all(people: People, contact: Contact, link: Link) -> None:
+    """Owe one side whatever it does not have: a record that was away missed what moved meanwhile."""
+    names = [name for name, entry in contact.fields.items() if name not in SETS and entry.flips < FLIPS]
+    owe(people, contact, link, names, {"tags": (as_list(contact.get("tags")), [])})
 
 
 def settle(people: People, contact: Contact, link: Link) -> None:
@@ -163,20 +182,31 @@ def revive(people: People, contact: Contact) -> None:
 def tell_no(people: People, contact: Contact | None, link: Link, channel: consent.Channel) -> None:
     """Owe one record the "no" of a channel, ahead of everything else."""
     side = people.side_of(link)
-    if side is None or not side.takes_no(channel) or link.state == "vanished":
+    if link.state == "vanished" or (side is not None and not side.takes_no(channel)):
         return
     key = (link.connection, f"r:{link.external_id}", CONSENT_LANE)
     push = people.push(key)
     if consent.says_no(link, channel):
-        if push is not None and channel in push.owed:
+        if push is not None and push.owed.get(channel, STANDS) != STANDS:
             push.owed.pop(channel)
             people.owe(push) if push.owed else people.forget(key)
         return
-    if push is None:
-        who = contact.id if contact is not None else None
-        push = Owed(link.connection, CONSENT_LANE, who, link.external_id, "consent", {})
-    elif channel in push.owed and push.state == "open":
+    if push is not None and channel in push.owed and push.state == "open":
         return
-    push.owed[channel] = None
+    _owe_no(people, contact.id if contact is not None else None, link, channel, None)
+
+
+def keep_no(people: People, link: Link, channel: consent.Channel) -> None:
+    """Owe a record its own "no", in place of the "yes" that stands there and that a person does not believe."""
+    side = people.side_of(link)
+    if link.state != "vanished" and (side is None or side.takes_no(channel)):
+        _owe_no(people, link.contact_id, link, channel, STANDS)
+
+
+def _owe_no(people: People, who: int | None, link: Link, channel: consent.Channel, what: str | None) -> None:
+    push = people.push((link.connection, f"r:{link.external_id}", CONSENT_LANE))
+    if push is None:
+        push = Owed(link.connection, CONSENT_LANE, who, link.external_id, "consent", {})
+    push.owed[channel] = what
     push.state, push.attempts, push.reason, push.due_at = "open", 0, None, 0.0
     people.owe(push)

@@ -32,7 +32,7 @@ def render(people: People, side: Side, rows: Iterable[Owed]) -> list[Letter]:
     letters: list[Letter] = []
     for row in rows:
         if row.lane == CONSENT_LANE:
-            letters += _opt_outs(people, row, len(letters))
+            letters += _opt_outs(people, side, row, len(letters))
         elif row.lane == CREATE_LANE:
             letters += _create(people, side, row, len(letters))
         else:
@@ -46,9 +46,10 @@ def _link(people: People, row: Owed) -> Link | None:
     return None if link is None or link.state == "vanished" else link
 
 
-def _opt_outs(people: People, row: Owed, ref: int) -> list[Letter]:
+def _opt_outs(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
     link = _link(people, row)
-    channels = [c for c in CHANNELS if c in row.owed and link is not None and not consent.says_no(link, c)]
+    wanted = [c for c in CHANNELS if c in row.owed and side.takes_no(c)] if link is not None else []
+    channels = [c for c in wanted if link and (row.owed[c] == plan.STANDS or not consent.says_no(link, c))]
     if link is None or not channels:
         people.forget(row.key)
         return []
@@ -68,10 +69,12 @@ def _update(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
     if people.push(row.key) is None:
         return []
     wire, sent = _written(people, side, contact, link, row)
-    tags = row.owed.get("tags") or {"add": [], "remove": []}
+    tags = dict(row.owed.get("tags") or {"add": [], "remove": []})
+    tags["add"], tags["remove"] = plan.takes(side, tags["add"], tags["remove"])
     if tags["add"] or tags["remove"]:
         sent["tags"] = _tags_after(link, tags)
     if not sent:
+        people.forget(row.key)  # the mapping does not write these fields any more
         return []
     link.sent = {**(link.sent or {}), **sent}
     people.save(link)

@@ -36,6 +36,12 @@ def note(people: People, side: Side, row: Owed, push: Create, sent: dict[str, Va
     people.owe(row)
 
 
+def not_made(people: People, row: Owed) -> None:
+    """The last try made nothing: somebody's record was there before. What that one says is its owner's word."""
+    row.owed = {**row.owed, KEY: row.owed.get(KEY, [])[:-1]}
+    people.owe(row)
+
+
 def recognise(people: People, link: Link, contact: Contact, heard: Heard) -> dict[str, Value] | None:
     """If this new link is to a record that we made ourselves, take it as the receipt: what was sent, or None."""
     push = people.push((link.connection, f"c:{contact.id}", CREATE_LANE))

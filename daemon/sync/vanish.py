@@ -50,7 +50,10 @@ def let_go(people: People, link: Link) -> None:
     if link.contact_id is None:
         people.stray(link, ())
         people.tx.holds.close(f"record:{link.connection}:{link.external_id}", {"resolved": "vanished"}, at=people.now)
-    people.suppress(link, {i for i in identifiers(link.seen) if i[0] in ("phone", "email")})
+    found = identifiers(link.seen)
+    if link.contact_id is not None:
+        found |= people.identifiers_of(link.contact_id)  # that side may not know what its "no" is about
+    people.suppress(link, {i for i in found if i[0] in ("phone", "email")})
     link.state, link.sent = "vanished", None
     people.save(link)
     people.note("vanished", {}, contact=link.contact_id, link=link)

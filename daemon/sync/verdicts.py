@@ -4,9 +4,9 @@ all of it in the journal, all of it planned like any other change: the next run 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from daemon.errors import SkipRecord
+from daemon.platforms.base import chunks
 from daemon.sync import optouts, plan, union, vanish
 from daemon.sync.books import Books
 from daemon.sync.heard import Heard
@@ -14,7 +14,7 @@ from daemon.sync.intake import Pass, prepare, take_one
 from daemon.sync.people import People
 from daemon.sync.roster import Roster
 from mappings.contact import Value
-from state.model import CREATE_LANE, Contact, Hold
+from state.model import CREATE_LANE, Contact, Hold, Link
 from state.store import Tx
 
 CHOICES = {
@@ -28,6 +28,8 @@ CHOICES = {
     "shared_identifier": "dismiss | again",
 }
 """What can be decided about each kind of hold."""
+
+CONSENT_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,24 +192,30 @@ def _fuse_vanish(tx: Tx, roster: Roster, connection: str, choice: str) -> str:
 
 
 def _consent_jump(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
-    if picked.choice == "dismiss":
-        return "they stay unsubscribed"
-    if picked.choice != "believe":
+    if picked.choice not in ("believe", "dismiss"):
         raise _no_such_choice(hold, picked.choice)
-    people = _people(tx, roster)
-    records: dict[str, Any] = hold.detail["records"]
-    people.load_records(hold.connection or "", set(records))
-    people.load_contacts({k.contact_id for k in people.records.values() if k.contact_id is not None})
-    for external_id, says in records.items():
-        link = people.records.get((hold.connection or "", external_id))
-        if link is None:
-            continue
-        link.seen[hold.detail["field"]] = says
-        people.save(link)
-        if link.contact_id is not None:
-            optouts.recompute(people, people.contacts[link.contact_id], because=None, link=None)
-    people.flush()
+    records: dict[str, str] = hold.detail["records"]
+    for some in chunks(sorted(records), CONSENT_PAGE):
+        people = _people(tx, roster)
+        people.load_records(hold.connection or "", some)
+        people.load_contacts({k.contact_id for k in people.records.values() if k.contact_id is not None})
+        for external_id in some:
+            link = people.records.get((hold.connection or "", external_id))
+            if link is not None and picked.choice == "believe":
+                _believe(people, link, hold.detail["field"], records[external_id])
+            elif link is not None:
+                plan.keep_no(people, link, hold.detail["field"].removeprefix("consent."))
+        people.flush()
+    if picked.choice == "dismiss":
+        return f"{len(records)} records stay unsubscribed, and are told so"
     return f"{len(records)} records are believed"
+
+
+def _believe(people: People, link: Link, name: str, says: str) -> None:
+    link.seen[name] = says
+    people.save(link)
+    if link.contact_id is not None:
+        optouts.recompute(people, people.contacts[link.contact_id], because=None, link=None)
 
 
 # the rest
@@ -280,6 +288,11 @@ def unmerge(tx: Tx, roster: Roster, drop: int) -> str:
         raise SkipRecord(f"contact c{drop} is not part of another", hint="rosterd contacts show, to see its story")
     people = _people(tx, roster)
     people.load_contacts({drop, found.merged_into, int(noted.detail["keep"])})
+    if people.contacts[found.merged_into].merged_into is not None:
+        raise SkipRecord(
+            f"c{found.merged_into}, which c{drop} is part of, was merged itself since",
+            hint=f"rosterd unmerge c{found.merged_into}, then c{drop}",
+        )
     keep, parted = union.part(people, noted.detail)
     for contact in (keep, parted):
         optouts.recompute(people, contact, because=None, link=None)

@@ -222,9 +222,10 @@ class Roster(RuleBasedStateMachine):
             twin.heal()
         self.world.now += 2 * HOUR  # every pause is over
         self.world.settle(runs=10)
-        for _ in range(2):  # who is gone vanishes after two complete sweeps; a record held beside it is then let go
-            self.world.sync(full=True)
-        self.world.settle(runs=10)
+        if self.deleted:
+            for _ in range(3):  # two sweeps notice, the third lets go whoever was held for being a double
+                self.world.sync(full=True)
+            self.world.settle(runs=10)
         assert self.world.sync(full=True).sent == 0, "a further run sends nothing"
         self.no_opt_out_is_undone()
         held, aside = self.what_is_held()

@@ -152,6 +152,25 @@ def test_what_strive_cannot_remove_stays_there_and_is_not_owed_for_ever(world: S
     assert world.contact(ANA)["vars"]["city"] == "Oslo"
 
 
+# who is who
+
+
+def test_strangers_who_share_a_phone_stay_strangers(new_world: Callable[..., SandboxWorld]) -> None:
+    """A phone that went from one to another: under another name and email it is held, and neither is overwritten."""
+    world = new_world(empty=True)
+    world.strive.add_member(phone_number=CLEO, first_name="Zora", last_name="Apple", city="Rome")
+    world.telerivet.add_contact("Bob Pear", CLEO, {"city": "Oslo"})
+    world.settle()
+    assert [hold.kind for hold in world.holds()]
+    assert sum(len(found) for contact, found in world.links().items() if contact is not None) == 1
+    assert (world.member(CLEO)["first_name"], world.member(CLEO)["city"]) == ("Zora", "Rome")
+    assert (world.contact(CLEO)["name"], world.contact(CLEO)["vars"]["city"]) == ("Bob Pear", "Oslo")
+    world.strive.opt_out(world.member(CLEO)["id"])  # but a STOP is said by a phone, whoever holds it
+    world.settle()
+    assert world.contact(CLEO)["send_blocked"]
+    world.harmless()
+
+
 # how the accounts differ
 
 

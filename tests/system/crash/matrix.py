@@ -24,7 +24,7 @@ from typing import Any
 
 from daemon.cli import COMMANDS, main
 from tests.system.crash.keeper import Keeper
-from tests.system.crash.points import KINDS, Kind, Points, arm
+from tests.system.crash.points import KINDS, Point, Points, arm
 from tests.system.crash.scenarios import SCENARIOS, Scenario
 from tests.system.crash.state import canonical, differences
 
@@ -34,10 +34,10 @@ RUNS = 4
 
 @dataclass
 class Result:
-    """What became of one scenario. `passed_by`: points that this order of threads did not reach."""
+    """What became of one scenario. `passed_by`: points that a run ended before."""
 
     scenario: str
-    points: dict[str, int]
+    points: int
     killed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     passed_by: int = 0
     failures: list[str] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Matrix:
             code = end.code if isinstance(end.code, int) else 1
         finally:
             if points is not None:
-                told = {"counts": points.counts, "modules": sorted(sys.modules)}
+                told = {"points": points.all(), "modules": sorted(sys.modules)}
                 (self.folder / "points.json").write_text(json.dumps(told))
             sys.stdout.flush()
             sys.stderr.flush()
@@ -122,8 +122,8 @@ class Matrix:
             shutil.copy2(file, self.folder)
         self.keeper("clone")
 
-    def uninterrupted(self) -> dict[str, int]:
-        """The run as it should be: remembers how it ends, and returns how many points of each kind it passes."""
+    def uninterrupted(self) -> list[Point]:
+        """The run as it should be: remembers how it ends, and returns the points it passes."""
         self.begin()
         code = self.rosterd(*self.scenario.command, "--json", points=Points())
         if code not in (0, 3) or json.loads(self.last)["sent"] == 0:
@@ -134,18 +134,17 @@ class Matrix:
         self.keeper("end")
         told = json.loads((self.folder / "points.json").read_text())
         load(told["modules"])
-        counts: dict[str, int] = told["counts"]
-        return counts
+        return [Point(*each) for each in told["points"]]
 
     def look(self) -> dict[str, Any]:
         """The platforms, what harm was done to them, and what we remember, without ids and times."""
         return canonical(self.keeper.get("state"), self.keeper.get("harm"), self.folder / "state.db")
 
-    def kill(self, kind: Kind, number: int) -> tuple[bool, list[str]]:
+    def kill(self, point: Point) -> tuple[bool, list[str]]:
         """Whether it died there, and what was wrong afterwards."""
         self.begin()
         try:
-            code = self.rosterd(*self.scenario.command, "--json", points=Points(kind, number))
+            code = self.rosterd(*self.scenario.command, "--json", points=Points(point))
             wrong = [] if code in (0, 3, -signal.SIGKILL) else [f"exit {code}"]
             self.settle()
             wrong += differences(self.wanted, self.look())
@@ -160,20 +159,20 @@ def run(name: str, folder: Path, *, sample: int | None = None, part: Sequence[in
     """One scenario. `sample`: only about so many points, evenly spread. `part` (i, n): the i-th of n equal shares."""
     matrix = Matrix(SCENARIOS[name], folder)
     matrix.prepare()
-    result = Result(name, matrix.uninterrupted())
-    for kind, number in chosen(result.points, sample, part):
-        died, wrong = matrix.kill(kind, number)
-        result.killed[kind] += died
+    points = matrix.uninterrupted()
+    result = Result(name, len(points))
+    for point in chosen(points, sample, part):
+        died, wrong = matrix.kill(point)
+        result.killed[point.kind] += died
         result.passed_by += not died
-        result.failures += [f"{kind} {number}: {what}" for what in wrong]
+        result.failures += [f"{point}: {what}" for what in wrong]
     matrix.keeper.quit()
     return result
 
 
-def chosen(points: dict[str, int], sample: int | None, part: Sequence[int]) -> list[tuple[Kind, int]]:
-    everything = [(kind, number) for kind in KINDS for number in range(1, points.get(kind, 0) + 1)]
-    every = max(1, len(everything) // sample) if sample else 1
-    return everything[every // 2 :: every][part[0] :: part[1]]
+def chosen(points: list[Point], sample: int | None, part: Sequence[int]) -> list[Point]:
+    every = max(1, len(points) // sample) if sample else 1
+    return points[every // 2 :: every][part[0] :: part[1]]
 
 
 def load(modules: Iterable[str]) -> None:
