@@ -54,7 +54,8 @@ def shout(wire: dict[str, Any]) -> dict[str, Any]:
 
 def make_world(folder: Path) -> World:
     """full: everything. blind: no compare-and-swap, every poll a sweep, upper-cases cities. sparse: cannot remove tags,
-    has no notes, and tells nothing about its changes. mute: one name field, does not say what it stored."""
+    has no notes, and tells nothing about its changes. mute: one name field, upper-cases cities too, and does not say
+    what it stored."""
     options: dict[str, dict[str, Any]] = {
         "full": {"page": 3, "priority": 2, "full_every": 24 * HOUR},
         "blind": {
@@ -65,7 +66,7 @@ def make_world(folder: Path) -> World:
             "full_every": 6 * HOUR,
         },
         "sparse": {"capabilities": without(FULL, remove_tags=False), "page": 4, "evidence": False, "every": HOUR},
-        "mute": {"capabilities": NAMED, "receipts": False},
+        "mute": {"capabilities": NAMED, "receipts": False, "tidy": shout},
     }
     return World(folder, *SIDES, **{side: {**options[side], "mapping": MAPPINGS[side]} for side in SIDES})
 
@@ -82,6 +83,7 @@ class Roster(RuleBasedStateMachine):
         self.world.at_once = 1  # the same story must fail the same way, or it cannot be shortened
         self.noteless = {"sparse"}
         self.deleted: set[str] = set()  # phones of people whom somebody deleted somewhere
+        self.typed: set[str | None] = {None}  # cities, as they stood where somebody typed them
         self.doubled: dict[tuple[str, str], int] = {}  # (side, phone): how often somebody entered them
         for side, person, sms in there:
             self.add(side, person, sms)
@@ -116,8 +118,12 @@ class Roster(RuleBasedStateMachine):
             last = value or "Jones"
             change = {"name": f"{person[2]} {last}"} if side == "mute" else {"last": last}
         for row in self.rows(side, person[0]):
-            self.world.twins[side].edit(row, **change)
-            self.tick()
+            self.type(side, row, **change)
+
+    def type(self, side: str, row: str, **change: str | None) -> None:
+        self.world.twins[side].edit(row, **change)
+        self.typed.add(self.world.twins[side].rows[row]["city"])
+        self.tick()
 
     @rule(side=SIDE, person=PERSON, tag=st.sampled_from("pqr"), gone=st.booleans())
     def tag(self, side: str, person: Person, tag: str, gone: bool) -> None:
@@ -164,8 +170,7 @@ class Roster(RuleBasedStateMachine):
         def faster(push: Push) -> None:
             if isinstance(push, Update) and push.external_id in twin.rows:
                 twin.before_push = lambda _: None
-                twin.edit(push.external_id, city=value)
-                self.tick()
+                self.type(side, push.external_id, city=value)
 
         twin.before_push = faster
 
@@ -272,6 +277,8 @@ class Roster(RuleBasedStateMachine):
             assert len(values) <= 1 or (contact, name) in held, f"{name}: {values}"
         if not {(contact, "given_name"), (contact, "family_name"), (contact, "full_name")} & held:
             assert len({full_name(row) for _, row in present}) <= 1
+        cities = {row["city"] for side, row in present if side in ("full", "sparse")}
+        assert cities <= self.typed, "what a platform made of a value is not taken for somebody's edit"
         tags = [self.world.twins[side].tags(i) for side, found in rows.items() for i in found if side != "sparse"]
         assert all(each == tags[0] for each in tags), tags
 
