@@ -38,9 +38,9 @@ def _head(arguments: Sequence[str], seconds: float) -> str:
     return f"""\
 # Results
 
-Made by `{command}` (`make bench`) in {seconds / 60:.0f} minutes, on {_machine()}. The load of the machine at the end
-was {os.getloadavg()[1]:.1f}: above 2, other work was in the way, and the seconds of processor say more than those on
-the clock.
+Made by `{command}` (`make bench`) in {seconds / 60:.0f} minutes.
+{_machine()}; its load over the last five minutes was {os.getloadavg()[1]:.1f} at the end. Well above 2, other work was
+in the way: then compare within a table, the seconds of processor before those on the clock.
 
 Every measured program is a process of its own; memory is its largest resident size as the kernel counted it. They
 read from a server of canned pages in yet another process, 1000 members a page, without TLS or compression. A member
@@ -49,4 +49,4 @@ is made up, has 20 columns, and matches nobody else.
 
 
 def _machine() -> str:
-    return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    return f"Machine: {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"

@@ -261,7 +261,6 @@ def test_a_record_that_returns_is_told_what_it_missed(world: World) -> None:
 
 def test_who_is_merged_while_being_made_is_not_left_behind(new_world) -> None:  # type: ignore[no-untyped-def]
     world = new_world("a", "b", "c")
-    world.at_once = 1
     a = world.a.add(phone="+12025550101", first="Ann", last="Smith")
     world.b.add(email="ann@example.org", first="Ann", last="Smith")
 

@@ -22,7 +22,7 @@ class World:
     def __init__(self, folder: Path, *names: str, rules: Rules | None = None, **options: dict[str, Any]) -> None:
         self.folder, self.rules, self.now = folder, rules or Rules(), 1_700_000_000.0
         self.twins: dict[str, TwinPlatform] = {}
-        self.at_once: int | None = None  # 1: one connection after the other, so that a story always goes the same way
+        self.at_once: int | None = 1  # one connection after the other, so that a story always goes the same way
         self.options = options
         for name in names:
             self.join(name, **options.get(name, {}))

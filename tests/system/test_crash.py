@@ -101,11 +101,11 @@ def matrix(name: str, workers: list[Worker]) -> dict[str, Any]:
 
 
 def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
-    yield f"{'killed':<26}" + "".join(f"{WORDS[kind]:>29}" for kind in KINDS) + f"{'failures':>10}"
+    yield f"{'killed':<26}" + "".join(f"{WORDS[kind]:>31}" for kind in KINDS) + f"{'failures':>10}"
     for row in rows:
-        killed = "".join(f"{row['killed'][kind]:>29}" for kind in KINDS)
+        killed = "".join(f"{row['killed'][kind]:>31}" for kind in KINDS)
         yield f"{row['scenario']:<26}{killed}{len(row['failures']):>10}"
-    total = "".join(f"{sum(row['killed'][kind] for row in rows):>29}" for kind in KINDS)
+    total = "".join(f"{sum(row['killed'][kind] for row in rows):>31}" for kind in KINDS)
     yield f"{'in all':<26}{total}{sum(len(row['failures']) for row in rows):>10}"
 
 
