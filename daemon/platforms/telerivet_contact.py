@@ -174,8 +174,10 @@ def _part(text: str) -> str:
 
 
 def _time(row: Mapping[str, Any]) -> float | None:
+    """The end of the second it names: whole seconds are rounded down (Telerivet docs, 'Contact'), and an edit must not
+    lose against one that was made earlier in the same second elsewhere. The sync never takes it for later than now."""
     at = row.get("time_updated")
-    return float(at) if isinstance(at, (int, float)) else None
+    return at + 0.999 if isinstance(at, (int, float)) else None
 
 
 def _version(row: Mapping[str, Any]) -> str | None:
