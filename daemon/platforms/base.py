@@ -167,6 +167,7 @@ class Capabilities:
     fetch: int = 1  # records per call of fetch()
     compare_and_swap: bool = False
     deletes_visible: bool = False
+    granularity: float = 0.0  # seconds a record's time may be too early, where it is rounded down
     feed: str = ""  # kind of feed in a few words, for people
     lengths: Mapping[str, int] = field(default_factory=dict)  # longest value, characters, by wire key
 

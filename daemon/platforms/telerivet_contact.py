@@ -21,6 +21,7 @@ MOST_VARS = 100
 _VAR_NAME = re.compile(r"[A-Za-z0-9_]{1,32}")
 
 CAPABILITIES = Capabilities(
+    granularity=0.999,  # time_updated is in whole seconds (Telerivet docs, 'Contact')
     read=frozenset({*PLAIN, "vars", "groups"}),
     update=frozenset({"name", "phone_number", "vars"}),
     create=frozenset({"name", "phone_number", "vars"}),
@@ -174,10 +175,8 @@ def _part(text: str) -> str:
 
 
 def _time(row: Mapping[str, Any]) -> float | None:
-    """The end of the second it names: whole seconds are rounded down (Telerivet docs, 'Contact'), and an edit must not
-    lose against one that was made earlier in the same second elsewhere. The sync never takes it for later than now."""
     at = row.get("time_updated")
-    return at + 0.999 if isinstance(at, (int, float)) else None
+    return float(at) if isinstance(at, (int, float)) else None
 
 
 def _version(row: Mapping[str, Any]) -> str | None:

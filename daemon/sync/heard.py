@@ -26,6 +26,7 @@ class Heard:
     digest: str
     window: tuple[float, float]
     evidence: Mapping[str, Evidence] = field(default_factory=dict)  # by canonical field
+    granularity: float = 0.0
     receipt: bool = False  # the platform's answer to our own write
     invited: bool = False  # found by our own look-up: its scope is not asked
     _identifiers: set[Identifier] | None = None
@@ -53,7 +54,8 @@ class Heard:
 
     def _when_undated(self, first: bool) -> tuple[float, str]:
         if self.at is not None:
-            return self._clamped(self.at, first), "record"
+            # An edit must not lose against one made earlier in the same second elsewhere, for being rounded down.
+            return self._clamped(self.at if first else self.at + self.granularity, first), "record"
         return self._clamped(0.0 if first else self.window[1], first), "read"
 
     def _clamped(self, at: float, first: bool) -> float:
@@ -84,6 +86,7 @@ def hear(
                 at=record.at,
                 digest=mark + _digest(reading.view, problems),
                 window=window,
+                granularity=side.capabilities.granularity,
                 evidence=_evidence(side, record),
                 receipt=receipt,
                 invited=invited,
