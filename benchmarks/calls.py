@@ -47,8 +47,8 @@ class Scene:
         """One run; returns how many calls it took."""
         self.sandbox.reset_log()
         env = {
-            "ROSTERD_CONNECTIONS__STRIVE__API_KEY": self.sandbox.strive_key,
-            "ROSTERD_CONNECTIONS__TELERIVET__API_KEY": self.sandbox.telerivet_key,
+            "ROSTERD_CONNECTIONS__STRIVE__API_KEY": "sandbox-strive-key",
+            "ROSTERD_CONNECTIONS__TELERIVET__API_KEY": "sandbox-telerivet-key",
             "ROSTERD_LOG": "error",
         }
         run("-m", "daemon.cli", "-c", str(self.config), "sync", env=env)
@@ -142,14 +142,14 @@ url = "sqlite:///{folder / "state.db"}"
 
 [connections.strive]
 platform = "strive"
-campaign_id = {sandbox.strive_campaign_id}
-base_url = "{sandbox.strive_url}"
+campaign_id = {sandbox.about()["strive"]["campaign_id"]}
+base_url = "{sandbox.base_url("strive")}"
 rate = 1000
 
 [connections.telerivet]
 platform = "telerivet"
-project_id = "{sandbox.telerivet_project_id}"
-base_url = "{sandbox.telerivet_url}"
+project_id = "{sandbox.about()["telerivet"]["project_id"]}"
+base_url = "{sandbox.base_url("telerivet")}"
 rate = 1000
 """)
     return config

@@ -52,7 +52,7 @@ def side(
     sleep: Sleep = time.sleep,
 ) -> Side:
     """One connection, as the sync sees it. `gates`: the budgets of the credentials so far."""
-    capabilities = registry.capabilities(connection.platform)
+    capabilities = registry.able(connection)
     gate = registry.budget(connection, gates, sleep=sleep)
 
     def connect(facts: Facts) -> Connector:

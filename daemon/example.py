@@ -30,14 +30,20 @@ and keys of accounts as systemd credentials, named like connections__strive_atl_
 
 Durations are written 90s, 5m, 1h30m, 7d or 2w. A key behind a # shows its default, or an example.
 """
-NAMES = {"strive": "strive_atl", "telerivet": "telerivet"}
+NAMES = {"strive": "strive_atl"}
 SAMPLES: dict[str, Any] = {
     "campaign_id": 273,
     "project_id": "PJ2ad0100821a98bea",
-    "api_key": "...",
+    "username": "rosterd@example.org",
+    "client_id": "0123456789abcdef",
+    "group": "atlanta",
     "where": {"all": [{"field": "region", "in": ["GA", "IL"]}, {"not": {"tag": "inactive"}}]},
 }
-FIRST = ("platform", "campaign_id", "project_id", "api_key_file", "api_key", "mapping", "where")
+FIRST = (
+    *("platform", "campaign_id", "project_id", "group", "username", "client_id"),
+    *("api_key_file", "api_key", "password_file", "password", "client_secret_file", "client_secret"),
+    *("mapping", "where"),
+)
 
 
 def example() -> str:
@@ -54,22 +60,21 @@ def example() -> str:
 def skeleton(
     *,
     state_url: str,
-    strive: Mapping[str, Any] | None = None,
-    telerivet: Mapping[str, Any] | None = None,
     every: str = "5m",
+    **connections: Mapping[str, Any] | None,
 ) -> str:
     """A short config with these answers.
 
-    `strive` and `telerivet` are the keys of a connection (campaign_id or project_id, api_key_file, perhaps
-    base_url, mapping ...); `name` is what to call it, the platform's name when left out. Raises KeyError for
-    a key the platform does not have.
+    `connections` are, by platform, the keys of a connection (campaign_id, api_key_file, perhaps base_url,
+    mapping ...); `name` is what to call it, the platform's name when left out. Raises KeyError for a key the
+    platform does not have.
     """
     parts = [
         _comment("Made by `rosterd init`. `rosterd config example` shows every key there is."),
         _table("state", State, {"url": state_url}),
         _table("defaults", Defaults, {"every": every}),
     ]
-    for platform, answers in (("strive", strive), ("telerivet", telerivet)):
+    for platform, answers in connections.items():
         if answers is not None:
             given = {key: value for key, value in answers.items() if key != "name" and value is not None}
             name = answers.get("name") or platform
@@ -106,12 +111,13 @@ def _connections() -> Iterator[str]:
 
 def _connection(platform: str, model: type[Connection], told: Mapping[str, tuple[Any, str | None]]) -> Iterator[str]:
     yield _comment(_doc(model) + (" Besides these, the keys above." if told else ""))
-    yield f"[connections.{NAMES[platform]}]"
-    samples = {**SAMPLES, "platform": platform, "api_key_file": f"{platform}.key"}
+    yield f"[connections.{NAMES.get(platform, platform)}]"
+    files = {f"{secret}_file": f"{platform}.{secret.rpartition('_')[2]}" for secret in model.secrets()}
+    samples = {**SAMPLES, **dict.fromkeys(model.secrets(), "..."), **files, "platform": platform}
     samples["mapping"] = f"mappings/{platform}.yaml"
     for key in sorted(model.model_fields, key=lambda key: FIRST.index(key) if key in FIRST else len(FIRST)):
         field = model.model_fields[key]
-        needed = key == "api_key_file" or (field.is_required() and key != "api_key")
+        needed = key in files or (field.is_required() and key not in model.secrets())
         if needed or told.get(key) != (field.default, field.description):
             yield from _lines(key, field, samples.get(key, field.default), "" if needed else "# ")
 

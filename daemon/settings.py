@@ -123,7 +123,7 @@ def _checked(found: Found) -> tuple[Settings | None, dict[str, Connection]]:
         found.take(error)
         sound = dict(_sound(found, error))
     _one_connection_an_account(found, sound)
-    hide(*(one.api_key.get_secret_value() for one in sound.values()))
+    hide(*(getattr(one, secret).get_secret_value() for one in sound.values() for secret in one.secrets()))
     return settings, sound
 
 

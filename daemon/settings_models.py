@@ -22,6 +22,7 @@ from daemon.settings_types import (
     DurationOrZero,
     MappingFile,
     Number,
+    Password,
     Region,
     SecretFile,
     StateUrl,
@@ -62,23 +63,22 @@ class Defaults(Part):
     direction: Direction = Field(default="both", description="both: read and write; in: only read; out: only write.")
 
 
-class Connection(Defaults, ABC):
-    """One account on one platform. The keys every platform has."""
+def _secrets_come_from_elsewhere(schema: dict[str, Any]) -> None:
+    """A key from a file or the environment does not stand in the config: an editor must not ask for it."""
+    schema["required"] = [name for name in schema["required"] if f"{name}_file" not in schema["properties"]]
 
-    # A key from a file or the environment is no `api_key` in the file: an editor must not ask for it.
-    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].remove("api_key"))
+
+class Connection(Defaults, ABC):
+    """One account on one platform. The keys every platform has.
+
+    What a platform's own class gives a default for (Colony: region and direction), `[defaults]` does not change.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_secrets_come_from_elsewhere)
 
     platform: str
     enabled: bool = Field(default=True, description="false: leave this connection alone, and keep what is known of it.")
     base_url: BaseUrl
-    api_key_file: SecretFile | None = Field(
-        default=None,
-        description="A file with the API key, relative to this file, readable by nobody else (chmod 600).",
-    )
-    api_key: ApiKey = Field(
-        description="The key itself. Better in api_key_file, the environment or a systemd credential; here "
-        "only if nobody else can read this file."
-    )
     mapping: MappingFile | None = Field(
         default=None, description="The YAML mapping, relative to this file. Left out: the platform's preset."
     )
@@ -108,8 +108,59 @@ class Connection(Defaults, ABC):
         """Equal for two connections exactly when they are on the same account."""
         return self.platform, urlsplit(self.base_url).netloc, self.account_id
 
+    @property
+    @abstractmethod
+    def credential(self) -> str:
+        """What the platform knows us by: connections that share it share one budget of calls."""
 
-class Strive(Connection):
+    @classmethod
+    def secrets(cls) -> tuple[str, ...]:
+        """The keys that are secret: each can also be given as the name of a file, `KEY_file`."""
+        return tuple(key.removesuffix("_file") for key in cls.model_fields if key.endswith("_file"))
+
+
+class Keyed(Connection):
+    """An account that is opened with one API key."""
+
+    api_key_file: SecretFile | None = Field(
+        default=None,
+        description="A file with the API key, relative to this file, readable by nobody else (chmod 600).",
+    )
+    api_key: ApiKey = Field(
+        description="The key itself. Better in api_key_file, the environment or a systemd credential; here "
+        "only if nobody else can read this file."
+    )
+
+    @property
+    def credential(self) -> str:
+        return self.api_key.get_secret_value()
+
+
+class WithPassword(Connection):
+    """An account that is opened with a name and a password."""
+
+    username: str = Field(
+        min_length=1, description="The name to log in with. Better an account made for rosterd alone."
+    )
+    password_file: SecretFile | None = Field(
+        default=None,
+        description="A file with the password, relative to this file, readable by nobody else (chmod 600).",
+    )
+    password: Password = Field(
+        description="The password itself. Better in password_file, the environment or a systemd credential; here "
+        "only if nobody else can read this file."
+    )
+
+    @property
+    def credential(self) -> str:
+        return self.username
+
+    @property
+    def account_id(self) -> str:
+        return self.username
+
+
+class Strive(Keyed):
     """A campaign on Strive. It publishes no limit of calls: what it answers (429, 503) is obeyed."""
 
     platform: Literal["strive"]
@@ -125,7 +176,7 @@ class Strive(Connection):
         return str(self.campaign_id)
 
 
-class Telerivet(Connection):
+class Telerivet(Keyed):
     """A project on Telerivet. It limits calls but publishes no number: what it answers (429) is obeyed."""
 
     platform: Literal["telerivet"]
@@ -143,6 +194,55 @@ class Telerivet(Connection):
     @property
     def account_id(self) -> str:
         return self.project_id
+
+
+class ActionNetwork(Keyed):
+    """A group on Action Network: one API key belongs to one group. Clients have found a limit of 4 calls a second."""
+
+    platform: Literal["action_network"]
+    group: str | None = Field(
+        default=None,
+        pattern=r"^[\w.-]{1,80}$",
+        description="Your word for the group the key belongs to. Change it when you change to the key of another "
+        "group: what is known of the old one is then not taken for the new. Left out: the connection's name.",
+    )
+    base_url: BaseUrl = Field(default="https://actionnetwork.org", description="Only to override.")
+    rate: Number = Field(default=4.0, gt=0, le=1000, description="Calls per second, at most.")
+    overlap: DurationOrZero = Field(
+        default=minutes(2), description="How far to read back each time: rows are stored late."
+    )
+
+    @property
+    def account_id(self) -> str:
+        return self.group or self.name
+
+
+class Colony(WithPassword):
+    """A company on Colony. Only part of its API is published: it is only read unless you say otherwise."""
+
+    platform: Literal["colony"]
+    client_id: str = Field(min_length=1, description="The OAuth2 client, as Colony gave it to you.")
+    client_secret_file: SecretFile | None = Field(default=None, description="A file with the client's secret.")
+    client_secret: Password = Field(description="The client's secret itself; as with the password.")
+    region: Region = Field(default="ZA", description="Where phone numbers without a country code belong.")
+    direction: Direction = Field(default="in", description="both: read and write; in: only read; out: only write.")
+    base_url: BaseUrl = Field(default="https://api.colonyhq.com", description="Only to override.")
+    rate: Number = Field(default=2.0, gt=0, le=1000, description="Calls per second, at most.")
+    overlap: DurationOrZero = Field(
+        default=minutes(0), description="How far to read back each time; everything is read anyway."
+    )
+
+
+class Carium(WithPassword):
+    """A Carium account. It can only be read."""
+
+    platform: Literal["carium"]
+    direction: Literal["in"] = Field(default="in", description="in: only read; Carium takes no contact data.")
+    base_url: BaseUrl = Field(default="https://api.carium.com", description="Only to override.")
+    rate: Number = Field(default=2.0, gt=0, le=1000, description="Calls per second, at most.")
+    overlap: DurationOrZero = Field(
+        default=minutes(0), description="How far to read back each time; everything is read anyway."
+    )
 
 
 class Identity(Part):
@@ -219,8 +319,14 @@ class Log(Part):
     unmask: bool = Field(default=False, description="true: write phones, emails and names. Keys are masked regardless.")
 
 
-PLATFORMS: dict[str, type[Connection]] = {"strive": Strive, "telerivet": Telerivet}
-AnyConnection = Annotated[Strive | Telerivet, Field(discriminator="platform")]
+PLATFORMS: dict[str, type[Connection]] = {
+    "strive": Strive,
+    "telerivet": Telerivet,
+    "action_network": ActionNetwork,
+    "colony": Colony,
+    "carium": Carium,
+}
+AnyConnection = Annotated[Strive | Telerivet | ActionNetwork | Colony | Carium, Field(discriminator="platform")]
 
 
 class Settings(Part):
@@ -270,4 +376,10 @@ class Settings(Part):
 
 
 def _under(common: dict[str, Any], table: Any) -> Any:
-    return {**common, **table} if isinstance(table, dict) else table
+    """A connection's table over `[defaults]`, which change nothing that its platform has a default of its own for."""
+    if not isinstance(table, dict):
+        return table
+    platform = table.get("platform")
+    fields = PLATFORMS[platform].model_fields if platform in list(PLATFORMS) else Defaults.model_fields
+    own = {key for key in common if fields[key].default != Defaults.model_fields[key].default}
+    return {**{key: value for key, value in common.items() if key not in own}, **table}

@@ -157,9 +157,10 @@ _HINTS = {
 def _missing(loc: Loc) -> tuple[str, str]:
     if loc == ("connections",):
         return "no connection is configured", _HINTS["connections"]
-    if loc[-1] == "api_key":
+    if any(loc[-1] in model.secrets() for model in PLATFORMS.values()):
         variable = "__".join(("ROSTERD", *map(str, loc))).upper().replace("ROSTERD__", "ROSTERD_")
-        return "there is no key", f"give api_key_file, or {variable} in the environment"
+        what = str(loc[-1]).rpartition("_")[2]  # key, password, secret
+        return f"there is no {what}", f"give {loc[-1]}_file, or {variable} in the environment"
     return "is missing", _HINTS.get(str(loc[-1]), "")
 
 

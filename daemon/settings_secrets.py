@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daemon.settings_models import Loc
+from daemon.settings_models import PLATFORMS, Loc
 from daemon.settings_problems import Found, Tree
 from daemon.settings_types import under
-
-SECRETS = ("api_key",)
 
 
 def take_secrets(found: Found, file: Tree, credentials: Tree, environment: Tree) -> None:
@@ -17,9 +15,17 @@ def take_secrets(found: Found, file: Tree, credentials: Tree, environment: Tree)
     for name, table in tables(found.tree).items():
         if not isinstance(table, dict):
             continue
-        for secret in SECRETS:
+        for secret in secrets_of(table):
             given = {layer: _given(tree, name, secret) for layer, tree in layers.items()}
             _one_secret(found, ("connections", name, secret), table, given)
+
+
+def secrets_of(table: Tree) -> tuple[str, ...]:
+    """The secret keys a connection of this platform has; of an unknown platform, those of all."""
+    platform = table.get("platform")
+    known = PLATFORMS.get(platform) if isinstance(platform, str) else None
+    models = [known] if known else PLATFORMS.values()
+    return tuple(dict.fromkeys(secret for model in models for secret in model.secrets()))
 
 
 def _given(layer: Tree, name: str, secret: str) -> Tree:

@@ -135,6 +135,15 @@ def _key(value: SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
+def _password(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value().strip("\r\n")
+    if not text:
+        raise ValueError("is empty")
+    if not text.isprintable():
+        raise ValueError("holds characters that cannot be typed")
+    return SecretStr(text)
+
+
 _DURATION = {"type": "string", "pattern": r"^([0-9]+[smhdw])+$", "examples": ["5m", "1h30m", "7d"]}
 _PERIOD = (PlainSerializer(show_duration, return_type=str), Schema(_DURATION))
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), *_PERIOD]
@@ -146,4 +155,5 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 SecretFile = Annotated[Path, AfterValidator(_against_folder)]
 MappingFile = Annotated[Path, AfterValidator(_against_folder), AfterValidator(_mapping_file)]
 StateUrl = Annotated[str, AfterValidator(_state_url)]
+Password = Annotated[SecretStr, AfterValidator(_password)]
 ApiKey = Annotated[SecretStr, AfterValidator(_key)]

@@ -79,7 +79,7 @@ def look(found: Session, *, offline: bool) -> Iterator[Finding]:
 
 def _mapping(found: Session, name: str) -> Iterator[Finding]:
     mapping = found.mappings[name]
-    able = registry.capabilities(mapping.platform)
+    able = registry.able(found.settings.enabled[name])
     findings = check_mapping(
         mapping, readable_wire=able.read, writable_wire=able.update | able.create, lengths=able.lengths
     )

@@ -108,9 +108,10 @@ def write(path: Path, file: File) -> None:
 def accounts_of(about: Mapping[str, Any]) -> list[Account]:
     """What a sandbox says of itself, as accounts."""
     found = []
-    for platform, number in (("strive", "campaign_id"), ("telerivet", "project_id")):
+    for platform, priority in PRIORITY.items():
         said = about[platform]
-        settings = {number: said[number], "base_url": said["base_url"], "rate": RATE, "priority": PRIORITY[platform]}
+        settings = {key: value for key, value in said.items() if key != "api_key"}
+        settings |= {"rate": RATE, "priority": priority}
         found.append(Account(platform, settings, key=said["api_key"]))
     return found
 

@@ -17,7 +17,7 @@ import time
 import urllib.parse
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import httpx
 import orjson
@@ -27,9 +27,17 @@ from daemon.platforms.answers import Answer, key_refused, refusal, unpaid
 from daemon.platforms.gate import Gate
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
+Authorize = Callable[["Api", bool], Mapping[str, str]]
+"""Headers that let us in; asked with True when the platform has just refused those it gave before (401)."""
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 NEVER_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+
+
+class _Body(NamedTuple):
+    json: Any
+    form: Mapping[str, str] | None
+    files: Mapping[str, tuple[str, bytes, str]] | None
 
 
 class UnusableError(Exception):
@@ -57,6 +65,9 @@ class Api:
     cap       bytes of one answer, after unpacking
     max_wait  seconds of Retry-After that are waited out here; for longer the caller gets `RetryLater`
     clock     seconds since 1970 (Retry-After may be a date)
+    authorize where the key is not fixed but fetched: asked before each request, and again after a 401
+    secrets   what `authorize` works with, so that no error repeats it
+    parks     statuses that, repeated to the last try, are the fault of the one request and not of the platform
     """
 
     def __init__(
@@ -74,6 +85,9 @@ class Api:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], object] = time.sleep,
         user_agent: str = user_agent(),
+        authorize: Authorize | None = None,
+        secrets: Sequence[str] = (),
+        parks: frozenset[int] = frozenset(),
     ) -> None:
         ours = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
         self._client = httpx.Client(
@@ -85,7 +99,8 @@ class Api:
             follow_redirects=False,  # our key is in the headers of every request
         )
         credentials = [*(headers or {}).values(), *(auth or ())]
-        self._secrets = [word for one in credentials for word in one.split()]  # some platforms echo keys
+        self._secrets = [word for one in (*credentials, *secrets) for word in one.split()]  # some echo keys
+        self._authorize, self._parks = authorize, parks
         self.host = urllib.parse.urlsplit(base_url).netloc.rpartition("@")[2]
         self._gate, self._deadline, self._cap, self._tries = gate, deadline, cap, tries
         self._max_wait, self._clock, self._sleep = max_wait, clock, sleep
@@ -111,24 +126,41 @@ class Api:
         *,
         params: Params | None = None,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
         headers: Mapping[str, str] | None = None,
         safe: bool,
         expect_json: bool = True,
+        anonymous: bool = False,
     ) -> Answer:
         """Ask until there is an answer, within reason.
+
+        The body is `json`, or a `form`, or `files` (name: file name, content, media type). `anonymous`: without
+        asking `authorize`, which makes its own requests so.
 
         `safe`: asking twice does what asking once does, so an answer that got lost is asked for again. Where
         it is not, a lost answer raises `AnswerLost`. What surely did nothing (no connection, 429, 503 with
         Retry-After) is repeated in either case.
         """
-        request = self._build(method, path, params, json, headers)
+        request = self._build(method, path, params, _Body(json, form, files), headers)
+        fetched = None if anonymous else self._authorize
+        renewed = False
         for attempt in range(1, self._tries + 1):
             try:
+                if fetched is not None:
+                    request.headers.update(fetched(self, False))
                 status, found, body = self._exchange(request)
+                if status == 401 and fetched is not None and not renewed:
+                    renewed = True
+                    request.headers.update(fetched(self, True))
+                    status, found, body = self._exchange(request)
+                if status in self._parks and attempt == self._tries:
+                    raise refusal(status, None, None)
                 if status in BUSY:
                     self._busy(status, found, safe, last=attempt == self._tries)
                 else:
-                    return self._settle(status, found, body, expect_json, [json, _values(params), self._secrets])
+                    sent = [json, form, _values(params), self._secrets]
+                    return self._settle(status, found, body, expect_json, sent)
             except NEVER_REACHED as problem:
                 self._unreached(problem, last=attempt == self._tries)
             except (httpx.TransportError, UnusableError) as problem:
@@ -137,15 +169,17 @@ class Api:
         raise AssertionError("the last attempt returns or raises")
 
     def _build(
-        self, method: str, path: str, params: Params | None, json: Any, headers: Mapping[str, str] | None
+        self, method: str, path: str, params: Params | None, body: _Body, headers: Mapping[str, str] | None
     ) -> httpx.Request:
         query = urllib.parse.urlencode(params or {}, quote_via=urllib.parse.quote, safe="(),.:*")
+        url = f"{path}?{query}" if query else path
+        if body.json is None:
+            return self._client.build_request(method, url, data=body.form, files=body.files, headers=headers)
         try:
-            content = None if json is None else orjson.dumps(json)
+            content = orjson.dumps(body.json)
         except TypeError as problem:
             raise SkipRecord("a value of this record cannot be written as JSON") from problem
-        extra = {**(headers or {}), **({} if content is None else {"Content-Type": "application/json"})}
-        url = f"{path}?{query}" if query else path
+        extra = {"Content-Type": "application/json", **(headers or {})}
         return self._client.build_request(method, url, content=content, headers=extra)
 
     def _exchange(self, request: httpx.Request) -> tuple[int, httpx.Headers, bytes]:

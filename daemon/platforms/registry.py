@@ -18,22 +18,48 @@ if TYPE_CHECKING:
 Sleep = Callable[[float], object]
 Clock = Callable[[], float]
 Gates = dict[tuple[str, str], "Gate"]
-"""By (base url, key): the budget belongs to the credential, not to the connection."""
+"""By (base url, credential): the budget belongs to the credential, not to the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What every connector talks through: the credential's budget and the clocks."""
+
+    gate: Gate
+    clock: Clock
+    sleep: Sleep
+
+    def api(self, base_url: str, **more: Any) -> Api:
+        """An `Api` on this line; `more` as `Api` takes it."""
+        from daemon.platforms.http import Api
+
+        return Api(base_url, gate=self.gate, clock=self.clock, sleep=self.sleep, **more)
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A kind of service. `adaptive`: it publishes no rate, so ours is halved when it complains."""
+    """A kind of service.
+
+    build     a connector for the settings of one connection
+    tailored  what this one connection can do, where that depends on its settings
+    adaptive  it publishes no rate, so ours is halved when it complains
+    """
 
     capabilities: Capabilities
-    build: Callable[[Any, Api, Facts, Clock], Connector]
-    headers: Callable[[str], dict[str, str]] | None = None  # how the key travels: as a header ...
+    build: Callable[[Any, Facts, Line], Connector]
+    tailored: Callable[[Any], Capabilities] | None = None
     adaptive: bool = False
 
 
 def capabilities(platform: str) -> Capabilities:
-    """What a platform can do. Raises KeyError for one we do not know."""
+    """What a platform can do, as it comes. Raises KeyError for one we do not know."""
     return PLATFORMS[platform].capabilities
+
+
+def able(settings: Any) -> Capabilities:
+    """What one configured connection can do."""
+    platform = PLATFORMS[settings.platform]
+    return platform.tailored(settings) if platform.tailored else platform.capabilities
 
 
 def budget(settings: Any, gates: Gates, *, sleep: Sleep = time.sleep) -> Gate:
@@ -43,7 +69,7 @@ def budget(settings: Any, gates: Gates, *, sleep: Sleep = time.sleep) -> Gate:
     """
     from daemon.platforms.gate import Gate
 
-    credential = settings.base_url, settings.api_key.get_secret_value()
+    credential = settings.base_url, settings.credential
     known = gates.get(credential)
     if known is None:
         known = gates[credential] = Gate(settings.rate, adaptive=PLATFORMS[settings.platform].adaptive, sleep=sleep)
@@ -56,44 +82,39 @@ def connect(
     settings: Any, facts: Facts, *, gate: Gate | None = None, clock: Clock = time.time, sleep: Sleep = time.sleep
 ) -> Connector:
     """A connector for one `[connections.NAME]` table of the settings. Makes no call. `gate`: one of its own if none."""
-    from daemon.platforms.http import Api
+    line = Line(gate or budget(settings, {}, sleep=sleep), clock, sleep)
+    return PLATFORMS[settings.platform].build(settings, facts, line)
 
-    platform = PLATFORMS[settings.platform]
-    key = settings.api_key.get_secret_value()
+
+def _key(settings: Any) -> str:
+    key: str = settings.api_key.get_secret_value()
     if not (key.isascii() and key.isprintable()):
         raise NeedsPerson(f"the API key of {settings.name} has characters no key has", hint="copy it again")
-    api = Api(
-        settings.base_url,
-        gate=gate or budget(settings, {}, sleep=sleep),
-        headers=platform.headers(key) if platform.headers else None,
-        auth=None if platform.headers else (key, ""),  # ... or as the user of HTTP Basic
-        clock=clock,
-        sleep=sleep,
-    )
-    return platform.build(settings, api, facts, clock)
+    return key
 
 
-def _strive(settings: Any, api: Api, facts: Facts, _: Clock) -> Connector:
+def _strive(settings: Any, facts: Facts, line: Line) -> Connector:
     from daemon.platforms.strive import Strive
 
+    api = line.api(settings.base_url, headers={"Authorization": f"Bearer {_key(settings)}"})
     overlap = settings.overlap.total_seconds()
     return Strive(api, campaign_id=settings.campaign_id, overlap=overlap, facts=facts)
 
 
-def _telerivet(settings: Any, api: Api, facts: Facts, clock: Clock) -> Connector:
+def _telerivet(settings: Any, facts: Facts, line: Line) -> Connector:
     from daemon.platforms.telerivet import Telerivet
 
     return Telerivet(
-        api,
+        line.api(settings.base_url, auth=(_key(settings), "")),
         project_id=settings.project_id,
         feed=settings.feed,
         overlap=settings.overlap.total_seconds(),
         facts=facts,
-        clock=clock,
+        clock=line.clock,
     )
 
 
 PLATFORMS: dict[str, Platform] = {
-    "strive": Platform(strive_member.CAPABILITIES, _strive, headers=lambda key: {"Authorization": f"Bearer {key}"}),
+    "strive": Platform(strive_member.CAPABILITIES, _strive),
     "telerivet": Platform(telerivet_contact.CAPABILITIES, _telerivet, adaptive=True),
 }

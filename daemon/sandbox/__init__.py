@@ -1,7 +1,7 @@
 """Strive and Telerivet as local HTTP servers: seeded, faithful to the traps, with faults on demand.
 
 with Sandbox(people=60, seed=1) as sandbox:
-    sandbox.strive_url, sandbox.strive_key            # an account to sync
+    sandbox.about()["strive"]                         # an account to sync
     sandbox.strive.opt_out(1001)                      # act as a human
     sandbox.faults.add("lost", method="POST")         # make the next POST go wrong
     assert not any(sandbox.harm().values())           # nothing was destroyed

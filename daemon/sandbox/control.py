@@ -30,21 +30,6 @@ from daemon.sandbox.wire import BadBodyError, Request, Response, answer
 if TYPE_CHECKING:
     from daemon.sandbox.sandbox import Sandbox
 
-ACTIONS = {
-    "strive": (
-        *("add_member", "edit_member", "opt_out", "opt_in", "add_to_group", "remove_from_group", "delete_member"),
-        *("member", "members"),
-    ),
-    "telerivet": (
-        *("add_contact", "edit_contact", "block", "unblock", "add_to_group", "remove_from_group"),
-        *("delete_contact", "contact", "contacts"),
-    ),
-}
-SWITCHES = {
-    "strive": ("change_log", "max_rows", "groups_touch", "max_affected", "tidy"),
-    "telerivet": ("dynamic_groups", "unpaid", "page_max", "groups_touch", "tidy"),
-}
-
 
 class Control:
     """Answers what comes in below /_sandbox/."""
@@ -76,7 +61,7 @@ class Control:
             return answer(400, {"message": f"{type(problem).__name__}: {problem}"})
 
     def _state(self) -> dict[str, Any]:
-        return {"strive": self._sandbox.strive.members(), "telerivet": self._sandbox.telerivet.contacts()}
+        return {name: account.everybody() for name, account in self._sandbox.accounts.items()}
 
     def _harm(self) -> dict[str, Any]:
         harm = self._sandbox.harm_log
@@ -93,21 +78,17 @@ class Control:
         return {"pending": len(faults.pending())}
 
     def _switch(self, body: dict[str, Any]) -> dict[str, Any]:
-        platform = body.pop("platform")
-        unknown = set(body) - set(SWITCHES[platform])
+        account = self._sandbox.accounts[body.pop("platform")]
+        unknown = set(body) - set(account.switches)
         if unknown:
-            raise ValueError(f"{platform} has no switch {', '.join(sorted(unknown))}")
+            raise ValueError(f"{account.name} has no switch {', '.join(sorted(unknown))}")
         for name, value in body.items():
-            setattr(self._model(platform), name, value)
-        return {name: getattr(self._model(platform), name) for name in SWITCHES[platform]}
+            setattr(account.model, name, value)
+        return {name: getattr(account.model, name) for name in account.switches}
 
     def _act(self, body: dict[str, Any]) -> dict[str, Any]:
-        platform, action = body["platform"], body["action"]
-        if action not in ACTIONS[platform]:
-            raise ValueError(f"{platform} has no action {action}; there are: {', '.join(ACTIONS[platform])}")
-        model = self._model(platform)
-        with model.late(**body["late"]) if body.get("late") else nullcontext():
-            return {"result": getattr(model, action)(**body.get("args", {}))}
-
-    def _model(self, platform: str) -> Any:
-        return getattr(self._sandbox, platform)
+        account, action = self._sandbox.accounts[body["platform"]], body["action"]
+        if action not in account.actions:
+            raise ValueError(f"{account.name} has no action {action}; there are: {', '.join(account.actions)}")
+        with account.model.late(**body["late"]) if body.get("late") else nullcontext():
+            return {"result": getattr(account.model, action)(**body.get("args", {}))}

@@ -14,7 +14,7 @@ custom_dropped      keys with a value that a PATCH of `custom` left out, and the
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Protocol
 
 KINDS = (
     "fields_nulled",
@@ -29,6 +29,12 @@ PLACEHOLDER_EMAILS = frozenset({"none@example.org", "noemail@example.com"})
 """Typed by people who had to type something: they say nothing about who somebody is."""
 
 _NOT_DIGITS = re.compile(r"\D+")
+
+
+class SaysNo(Protocol):
+    """Whether somebody with this phone (as `same_phone` spells it) has said no."""
+
+    def says_no(self, number: str | None) -> bool: ...
 
 
 class Harm:

@@ -1,4 +1,4 @@
-"""The sandbox as a whole: both platforms on one port of the loopback interface."""
+"""The sandbox as a whole: all platforms on one port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from daemon.sandbox.accounts import Ground, opened
 from daemon.sandbox.commits import Clock
 from daemon.sandbox.control import Control
 from daemon.sandbox.faults import Fault, Faults
 from daemon.sandbox.harm import Harm
 from daemon.sandbox.population import Population, Truth
 from daemon.sandbox.server import Server
-from daemon.sandbox.strive import CAMPAIGN, StriveModel
-from daemon.sandbox.strive_api import StriveApi
+from daemon.sandbox.strive import StriveModel
 from daemon.sandbox.telerivet import TelerivetModel
-from daemon.sandbox.telerivet_api import TelerivetApi
-from daemon.sandbox.telerivet_record import PROJECT
 from daemon.sandbox.wire import Request, Response, answer
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,12 @@ class Call:
 
 
 class Sandbox:
-    """Strive and Telerivet as local servers, faithful down to the traps.
+    """Every platform as a local server, faithful down to the traps.
 
     `people` and `seed` make the population (see population.py); `empty`: nobody is there. `clock` gives the
     times of records, in seconds since 1970; `log_limit` keeps only so many of the newest requests.
     A context manager; leaving it raises RuntimeError if the sandbox itself had a bug meanwhile.
     """
-
-    strive_key = "sandbox-strive-key"
-    strive_campaign_id = CAMPAIGN
-    telerivet_key = "sandbox-telerivet-key"
-    telerivet_project_id = PROJECT
 
     def __init__(
         self,
@@ -59,16 +54,12 @@ class Sandbox:
     ) -> None:
         lock = threading.RLock()
         self.harm_log = Harm()
-        self.strive = StriveModel(self.harm_log, lock, clock)
-        self.telerivet = TelerivetModel(self.harm_log, lock, clock)
+        self._called: set[str] = set()
+        self.accounts = opened(Ground(self.harm_log, lock, clock), self._called)
         self.faults = Faults()
         self.requests: deque[Call] = deque(maxlen=log_limit)
         self.errors: list[str] = []
         self.truth: Truth = {}
-        self._apis: dict[str, StriveApi | TelerivetApi] = {
-            "strive": StriveApi(self.strive, self.telerivet, self.strive_key),
-            "telerivet": TelerivetApi(self.telerivet, self.strive, self.telerivet_key),
-        }
         self._control = Control(self)
         self._server: Server | None = None
         self._lock = lock
@@ -103,29 +94,37 @@ class Sandbox:
             raise RuntimeError("the sandbox is not started")
         return f"http://127.0.0.1:{self._server.port}"
 
-    @property
-    def strive_url(self) -> str:
-        """Stands for https://api.strivemessaging.org."""
-        return f"{self.url}/strive"
+    def base_url(self, platform: str) -> str:
+        """Stands for the platform's own address."""
+        return f"{self.url}/{platform}"
 
     @property
-    def telerivet_url(self) -> str:
-        """Stands for https://api.telerivet.com: the routes begin with /v1 behind it."""
-        return f"{self.url}/telerivet"
+    def strive(self) -> StriveModel:
+        return self._model("strive", StriveModel)
+
+    @property
+    def telerivet(self) -> TelerivetModel:
+        return self._model("telerivet", TelerivetModel)
+
+    def _model(self, platform: str, kind: type[T]) -> T:
+        model = self.accounts[platform].model
+        assert isinstance(model, kind)
+        return model
 
     # For tests and the demo -----------------------------------------------------------------------------------
 
     def reset(self, people: int = 60, seed: int = 1, *, empty: bool = False) -> dict[str, int]:
         """Start over: a new population, no faults, an empty log, no harm. Switches stay."""
         with self._lock:
-            self.strive.clear()
-            self.telerivet.clear()
+            for account in self.accounts.values():
+                account.model.clear()
+            self._called.clear()
             self.faults.clear()
             self.requests.clear()
             self.harm_log.__init__()  # type: ignore[misc]
             population = Population(self.strive, self.telerivet, seed)
             self.truth = population.fill(0 if empty else people)
-            return {"strive": len(self.strive.tables["members"]), "telerivet": len(self.telerivet.contact_table)}
+            return {name: len(account.model) for name, account in self.accounts.items()}
 
     def harm(self) -> dict[str, int]:
         """What a bad client would have destroyed, by kind (see harm.py). All zero: nothing."""
@@ -147,17 +146,17 @@ class Sandbox:
 
     def about(self) -> dict[str, Any]:
         """Addresses and keys."""
-        return {
-            "what": "rosterd's sandbox: Strive and Telerivet, made up, on this machine only",
-            "strive": {"base_url": self.strive_url, "api_key": self.strive_key, "campaign_id": CAMPAIGN},
-            "telerivet": {"base_url": self.telerivet_url, "api_key": self.telerivet_key, "project_id": PROJECT},
+        titles = ", ".join(account.title for account in self.accounts.values())
+        return {"what": f"rosterd's sandbox: {titles}, made up, on this machine only"} | {
+            name: {"base_url": self.base_url(name), **account.settings, **account.secrets}
+            for name, account in self.accounts.items()
         }
 
     # What the server asks (see server.App) --------------------------------------------------------------------
 
     def platform_of(self, path: str) -> str:
         name = path.split("/", 2)[1] if path.startswith("/") else ""
-        return name if name in self._apis else ""
+        return name if name in self.accounts else ""
 
     def take_fault(self, platform: str, request: Request) -> Fault | None:
         return self.faults.take(platform, request.method, request.target.removeprefix(f"/{platform}"))
@@ -166,13 +165,14 @@ class Sandbox:
         if platform:
             path = request.path.removeprefix(f"/{platform}")
             inner = Request(request.method, path or "/", request.query, request.headers, request.body)
-            return self._apis[platform].respond(inner)
+            self._called.add(platform)
+            return self.accounts[platform].api.respond(inner)
         if request.path.startswith("/_sandbox"):
             return self._control.respond(request)
-        return answer(404, {"message": "try /_sandbox/, /strive or /telerivet"})
+        return answer(404, {"message": f"try /_sandbox/ or one of {', '.join(self.accounts)}"})
 
     def refusal(self, platform: str, status: int) -> Response:
-        return self._apis[platform].refusal(status)
+        return self.accounts[platform].api.refusal(status)
 
     def log(self, platform: str, request: Request, status: int, fault: Fault | None) -> None:
         if platform:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import threading
 from collections.abc import Callable, Sequence
 
@@ -33,29 +34,25 @@ def serve(
 
 def banner(sandbox: Sandbox) -> str:
     """Addresses, keys, and a configuration to paste."""
-    members, contacts = len(sandbox.strive.members()), len(sandbox.telerivet.contacts())
-    return f"""\
-Strive     {sandbox.strive_url}  {members} members, campaign {sandbox.strive_campaign_id}
-Telerivet  {sandbox.telerivet_url}  {contacts} contacts, project {sandbox.telerivet_project_id}
-Control    {sandbox.url}/_sandbox/
-
-For a configuration:
-
-[connections.strive]
-platform = "strive"
-base_url = "{sandbox.strive_url}"
-campaign_id = {sandbox.strive_campaign_id}
-
-[connections.telerivet]
-platform = "telerivet"
-base_url = "{sandbox.telerivet_url}"
-project_id = "{sandbox.telerivet_project_id}"
-
-and the keys:
-
-export ROSTERD_CONNECTIONS__STRIVE__API_KEY={sandbox.strive_key}
-export ROSTERD_CONNECTIONS__TELERIVET__API_KEY={sandbox.telerivet_key}
-"""
+    accounts = sandbox.accounts.values()
+    wide = max(len(account.title) for account in accounts) + 2
+    lines = [
+        f"{account.title:<{wide}}{sandbox.base_url(account.name)}  {len(account.model)} {account.noun}"
+        for account in accounts
+    ]
+    lines += [f"{'Control':<{wide}}{sandbox.url}/_sandbox/", "", "For a configuration:", ""]
+    for account in accounts:
+        table = {"platform": account.name, "base_url": sandbox.base_url(account.name), **account.settings}
+        lines += [
+            f"[connections.{account.name}]",
+            *(f"{key} = {json.dumps(value)}" for key, value in table.items()),
+            "",
+        ]
+    lines += ["and the keys:", ""]
+    for account in accounts:
+        start = f"ROSTERD_CONNECTIONS__{account.name.upper()}__"
+        lines += [f"export {start}{key.upper()}={value}" for key, value in account.secrets.items()]
+    return "\n".join(lines) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,6 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=8090, help="0: a free one")
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--empty", action="store_true", help="both platforms, nobody there")
+    parser.add_argument("--empty", action="store_true", help="every platform, nobody there")
     given = parser.parse_args(arguments)
     serve(given.port, given.people, given.seed, empty=given.empty)

@@ -51,6 +51,9 @@ class StriveModel:
         self.tidy = False
         self.clear()
 
+    def __len__(self) -> int:
+        return len(self.tables["members"])
+
     def clear(self) -> None:
         """Forget everybody."""
         with self.lock:
@@ -147,7 +150,7 @@ class StriveModel:
         rows = self.tables["members"].find("phone_number", phone)
         return rows[0] if rows else None
 
-    def says_no(self, number: str) -> bool:
+    def says_no(self, number: str | None) -> bool:
         """Whether a member with this number (as `same_phone` spells it) is opted out."""
         return any(row.data["opt_in"] is False for row in self.tables["members"].find("phone_number", f"+{number}"))
 

@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 
 from daemon.sandbox import strive_writes
+from daemon.sandbox.harm import SaysNo
 from daemon.sandbox.postgrest import Columns, PostgrestError, Query, bound, compile_filter, parse, points, timestamp
 from daemon.sandbox.strive import CAMPAIGN, StriveModel
 from daemon.sandbox.strive_tables import COLUMNS, INT, TIME
 from daemon.sandbox.table import Row, Table
-from daemon.sandbox.telerivet import TelerivetModel
 from daemon.sandbox.wire import BadBodyError, Request, Response, answer
 
 _REFUSALS = {
@@ -31,7 +31,7 @@ _RANGE = re.compile(r"^(\d+)-(\d*)$")
 class StriveApi:
     """Answers requests. `path` is what follows the host on the real platform."""
 
-    def __init__(self, model: StriveModel, other: TelerivetModel, key: str) -> None:
+    def __init__(self, model: StriveModel, other: SaysNo, key: str) -> None:
         self.model = model
         self.other = other
         self.key = key

@@ -10,18 +10,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from daemon.sandbox.harm import same_email, same_phone
+from daemon.sandbox.harm import SaysNo, same_email, same_phone
 from daemon.sandbox.postgrest import Filter, PostgrestError, Query, compile_filter, points
 from daemon.sandbox.strive import CAMPAIGN, Origin, StriveModel
 from daemon.sandbox.strive_tables import MEMBERS, PATCHABLE, RETAINED
 from daemon.sandbox.table import Data, Row
-from daemon.sandbox.telerivet import TelerivetModel
 
 API = Origin("api", by_api=True)
 _PHONE = re.compile(r"\+\d{7,15}")
 
 
-def post_members(model: StriveModel, other: TelerivetModel, body: Any) -> list[int]:
+def post_members(model: StriveModel, other: SaysNo, body: Any) -> list[int]:
     """Create or replace members. Returns their ids. Raises PostgrestError, and then wrote nothing."""
     rows = _rows(body)
     checked = [_checked(model, row) for row in rows]
@@ -73,7 +72,7 @@ def _asked_groups(model: StriveModel, groups: Any) -> list[Data]:
     return groups
 
 
-def _post(model: StriveModel, other: TelerivetModel, data: Data, asked: list[Data] | None) -> int:
+def _post(model: StriveModel, other: SaysNo, data: Data, asked: list[Data] | None) -> int:
     groups = [_group(model, group) for group in asked or []]
     row = model.by_phone(data["phone_number"])
     given = {name: value for name, value in data.items() if name not in RETAINED}
@@ -96,7 +95,7 @@ def _group(model: StriveModel, asked: Data) -> Data:
     return model.group(asked["name"])
 
 
-def _watch_create(model: StriveModel, other: TelerivetModel, data: Data) -> None:
+def _watch_create(model: StriveModel, other: SaysNo, data: Data) -> None:
     email = same_email(data.get("email"))
     if email and model.tables["members"].count("folded email", email):
         model.harm.add("duplicates", "strive: POST made a second member with an email that exists")

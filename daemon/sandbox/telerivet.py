@@ -50,6 +50,9 @@ class TelerivetModel:
         self.tidy = False
         self.clear()
 
+    def __len__(self) -> int:
+        return len(self.contact_table)
+
     def clear(self) -> None:
         """Forget everybody."""
         with self.lock:

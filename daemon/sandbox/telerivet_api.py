@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from daemon.sandbox import telerivet_query as queries
-from daemon.sandbox.strive import StriveModel
+from daemon.sandbox.harm import SaysNo
 from daemon.sandbox.table import Data, Row
 from daemon.sandbox.telerivet import TelerivetModel
 from daemon.sandbox.telerivet_record import PROJECT, TelerivetError, invalid, missing
@@ -42,7 +42,7 @@ Route = Callable[[Request, list[str]], Response]
 class TelerivetApi:
     """Answers requests. `path` is what follows the host on the real platform, beginning with /v1."""
 
-    def __init__(self, model: TelerivetModel, other: StriveModel, key: str) -> None:
+    def __init__(self, model: TelerivetModel, other: SaysNo, key: str) -> None:
         self.model = model
         self.key = key
         self.writes = ContactWrites(model, other.says_no)

@@ -203,9 +203,9 @@ class StriveSite(SandboxSite):
     name = "strive"
 
     def build(self, facts: Facts) -> Connector:
-        headers = {"Authorization": f"Bearer {self.sandbox.strive_key}"}
-        api = self.api(self.sandbox.strive_url, headers=headers)
-        campaign = self.sandbox.strive_campaign_id
+        headers = {"Authorization": "Bearer sandbox-strive-key"}
+        api = self.api(self.sandbox.base_url("strive"), headers=headers)
+        campaign = self.sandbox.about()["strive"]["campaign_id"]
         return Strive(api, campaign_id=campaign, overlap=OVERLAP, facts=facts, page=3)
 
     def add(self, *, sms: bool | None = None, tags: Any = (), **fields: Any) -> str:
@@ -253,8 +253,8 @@ class TelerivetSite(SandboxSite):
         self.model.page_max = 3
 
     def build(self, facts: Facts) -> Connector:
-        api = self.api(self.sandbox.telerivet_url, auth=(self.sandbox.telerivet_key, ""))
-        project = self.sandbox.telerivet_project_id
+        api = self.api(self.sandbox.base_url("telerivet"), auth=("sandbox-telerivet-key", ""))
+        project = self.sandbox.about()["telerivet"]["project_id"]
         return Telerivet(api, project_id=project, feed=self._feed, facts=facts, clock=self.clock)
 
     def add(self, *, sms: bool | None = None, tags: Any = (), **fields: Any) -> str:

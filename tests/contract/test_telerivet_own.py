@@ -354,7 +354,7 @@ def test_an_unpaid_account_needs_a_person(site: TelerivetSite, telerivet: Teleri
 
 
 def test_a_project_that_is_not_there_needs_a_person(site: TelerivetSite) -> None:
-    api = site.api(site.sandbox.telerivet_url, auth=(site.sandbox.telerivet_key, ""))
+    api = site.api(site.sandbox.base_url("telerivet"), auth=("sandbox-telerivet-key", ""))
     telerivet = Telerivet(api, project_id="PJ0000000000000000", facts={})
     with pytest.raises(NeedsPerson, match="404"):
         list(telerivet.sweep({}))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from daemon.sandbox import Sandbox
+from daemon.sandbox.telerivet_record import PROJECT
 
 
 @dataclass
@@ -76,13 +77,13 @@ def sandbox(clock: Clock) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def strive(sandbox: Sandbox) -> Client:
-    return Client(int(sandbox.url.rsplit(":", 1)[1]), "/strive", f"Bearer {sandbox.strive_key}")
+    return Client(int(sandbox.url.rsplit(":", 1)[1]), "/strive", "Bearer sandbox-strive-key")
 
 
 @pytest.fixture
 def telerivet(sandbox: Sandbox) -> Client:
-    key = base64.b64encode(f"{sandbox.telerivet_key}:".encode()).decode()
-    prefix = f"/telerivet/v1/projects/{sandbox.telerivet_project_id}"
+    key = base64.b64encode(b"sandbox-telerivet-key:").decode()
+    prefix = f"/telerivet/v1/projects/{PROJECT}"
     return Client(int(sandbox.url.rsplit(":", 1)[1]), prefix, f"Basic {key}")
 
 

@@ -4,6 +4,8 @@ import base64
 
 import pytest
 
+from daemon.sandbox.telerivet_record import PROJECT
+
 
 @pytest.fixture
 def four(sandbox, clock):
@@ -113,7 +115,7 @@ def test_groups_are_found_whatever_the_case_and_list_their_contacts(sandbox, fou
 def test_the_key_is_checked_in_the_header_or_the_query(sandbox, telerivet):
     telerivet.authorization = "Basic " + base64.b64encode(b"wrong:").decode()
     assert telerivet("GET", "").status == 401
-    assert telerivet.get(f"?api_key={sandbox.telerivet_key}")["id"] == sandbox.telerivet_project_id
+    assert telerivet.get("?api_key=sandbox-telerivet-key")["id"] == PROJECT
     assert "error" in telerivet("GET", "").json
 
 
