@@ -35,6 +35,9 @@ class Site(ABC):
     """One account, seen by its own people."""
 
     consent = True  # whether "nobody asked" and "yes" can be told apart
+    tags = True  # whether its people have tags
+    may_repeat = False  # whether a sweep may show a record twice
+    lacks: frozenset[str] = frozenset()  # of first, last, phone, email and city, what it has no place for
 
     @abstractmethod
     def connect(self, facts: Facts | None = None) -> Connector: ...
@@ -70,6 +73,10 @@ class Site(ABC):
 
     @abstractmethod
     def person(self, wire: Wire) -> Person: ...
+
+    def keeps(self, person: Person) -> Person:
+        """A person without what this account has no place for."""
+        return {key: value for key, value in person.items() if key not in self.lacks}
 
     @abstractmethod
     def wire(self, **fields: Any) -> Wire:

@@ -38,6 +38,8 @@ ADA: Person = {
 }
 GRACE: Person = {"first": "Grace", "last": "Hopper", "phone": "+12025550102", "email": "grace@example.org"}
 GRACE["city"] = "Arlington"
+KING = {"first": "Kim", "last": "King"}  # some platforms have one field for the whole name
+BYRON = {"first": "Bo", "last": "Byron"}
 
 
 def somebody(number: int) -> Person:
@@ -75,8 +77,8 @@ def one(connector: Connector, push: Push) -> Outcome:
     return outcome
 
 
-class ConnectorContract:
-    """Inherit, and give a fixture `site`."""
+class ReadsContract:
+    """What every connector can do: read. Inherit, and say with `make_site` on what."""
 
     @pytest.fixture
     def site(self) -> Iterator[Site]:
@@ -92,25 +94,19 @@ class ConnectorContract:
     def connector(self, site: Site) -> Connector:
         return site.connect()
 
-    def make(self, site: Site, person: Person, *, ref: int = 1, **more: Any) -> Create:
-        return Create(ref, site.wire(**person), person["phone"], person["email"], **more)
-
     def read(self, connector: Connector, id_: str) -> Record:
         (record,) = connector.fetch([id_])
         return record
 
-    def update(self, site: Site, record: Record, *, ref: int = 1, fields: Any = None, **more: Any) -> Update:
-        return Update(ref, record.external_id, record.version, site.wire(**(fields or {})), **more)
-
     # Sweeps
 
     def test_a_sweep_shows_every_record_once_as_it_is(self, site: Site, connector: Connector) -> None:
-        people = {site.add(**somebody(n), tags=["vols"], sms=False): somebody(n) for n in range(7)}
-        shown = [record for page in connector.sweep({}) for record in page.records]
-        assert len(shown) == 7
-        for record in shown:
-            expected = {**people[record.external_id], "tags": {"vols"}, "sms": False}
-            assert site.person(record.wire) == expected
+        tags = {"vols"} if site.tags else set()
+        people = {site.add(**somebody(n), tags=sorted(tags), sms=False): somebody(n) for n in range(7)}
+        shown = {record.external_id: record for page in connector.sweep({}) for record in page.records}
+        assert set(shown) == set(people)
+        for id_, record in shown.items():
+            assert site.person(record.wire) == site.keeps({**people[id_], "tags": tags, "sms": False})
 
     def test_a_sweep_of_an_empty_account_is_done_at_once(self, connector: Connector) -> None:
         pages = list(connector.sweep({}))
@@ -129,7 +125,8 @@ class ConnectorContract:
         first: Page = next(iter(connector.sweep({})))
         rest = [record.external_id for page in site.connect().sweep(kept(first.cursor)) for record in page.records]
         before = [record.external_id for record in first.records]
-        assert sorted(before + rest) == sorted(ids)
+        assert set(before + rest) == ids
+        assert site.may_repeat or len(before + rest) == len(ids)
 
     def test_a_sweep_that_is_not_to_be_resumed_begins_at_the_beginning(self, site: Site, connector: Connector) -> None:
         ids = {site.add(**somebody(n)) for n in range(7)}
@@ -142,7 +139,7 @@ class ConnectorContract:
         id_ = site.add(**ADA)
         cursor = swept(connector)
         shown = [record.external_id for page in connector.sweep(cursor) for record in page.records]
-        assert shown == [id_]
+        assert set(shown) == {id_}
 
     def test_what_is_deleted_between_two_pages_of_a_sweep_does_no_harm(self, site: Site, connector: Connector) -> None:
         ids = [site.add(**somebody(n)) for n in range(7)]
@@ -171,22 +168,22 @@ class ConnectorContract:
         id_, other = site.add(**ADA), site.add(**GRACE)
         cursor = swept(connector)
         _, cursor = changed(connector, cursor)
-        site.edit(id_, city="Turin")
+        site.edit(id_, **KING)
         found, cursor = changed(connector, cursor)
-        assert site.person(found[id_].wire)["city"] == "Turin"
-        site.edit(other, city="Boston")
+        assert site.person(found[id_].wire)["last"] == "King"
+        site.edit(other, **BYRON)
         found, _ = changed(connector, cursor)
-        assert site.person(found[other].wire)["city"] == "Boston"
+        assert site.person(found[other].wire)["last"] == "Byron"
 
     def test_an_edit_made_during_a_sweep_is_not_missed(self, site: Site, connector: Connector) -> None:
         ids = [site.add(**somebody(n)) for n in range(7)]
         cursor: Cursor = {}
         for place, page in enumerate(connector.sweep({})):
             if place == 1:
-                site.edit(ids[0], city="Turin")
+                site.edit(ids[0], **KING)
             cursor = page.cursor
         found, _ = changed(connector, kept(cursor))
-        assert site.person(found[ids[0]].wire)["city"] == "Turin"
+        assert site.person(found[ids[0]].wire)["last"] == "King"
 
     def test_a_new_record_shows_in_the_feed(self, site: Site, connector: Connector) -> None:
         site.add(**ADA)
@@ -200,13 +197,13 @@ class ConnectorContract:
         slow, quick = site.add(**ADA), site.add(**GRACE)
         _, cursor = changed(connector, swept(connector))
         with site.late():
-            site.edit(slow, city="Turin")
-        site.edit(quick, city="Boston")
+            site.edit(slow, **KING)
+        site.edit(quick, **BYRON)
         found, cursor = changed(connector, cursor)
         assert quick in found
         site.settle()
         found, _ = changed(connector, cursor)
-        assert site.person(found[slow].wire)["city"] == "Turin"
+        assert site.person(found[slow].wire)["last"] == "King"
 
     def test_an_opt_out_shows_in_the_feed(self, site: Site, connector: Connector) -> None:
         id_ = site.add(**ADA, sms=True)
@@ -216,6 +213,9 @@ class ConnectorContract:
         assert site.person(found[id_].wire)["sms"] is False
 
     def test_tags_put_on_and_taken_off_show_in_the_feed(self, site: Site, connector: Connector) -> None:
+        if not site.tags:
+            assert not connector.capabilities.add_tags
+            return
         id_ = site.add(**ADA, tags=["vols"])
         cursor = swept(connector)
         site.tag(id_, "canvass")
@@ -229,21 +229,21 @@ class ConnectorContract:
         ids = [site.add(**somebody(n)) for n in range(8)]
         _, cursor = changed(connector, swept(connector))
         for id_ in ids:
-            site.edit(id_, city="Turin")
+            site.edit(id_, **KING)
         pages = connector.changes(cursor)
         first = next(iter(pages))
         rest, _ = changed(site.connect(), kept(first.cursor))
         assert {record.external_id for record in first.records} | set(rest) == set(ids)
 
     def test_facts_may_be_lost(self, site: Site, connector: Connector) -> None:
-        id_ = site.add(**ADA, tags=["vols"])
+        id_ = site.add(**ADA, tags=["vols"] if site.tags else [])
         cursor = swept(connector)
-        site.edit(id_, city="Turin")
+        site.edit(id_, **KING)
         found, _ = changed(site.connect(facts={}), cursor)
-        assert site.person(found[id_].wire)["tags"] == {"vols"}
+        assert site.person(found[id_].wire)["tags"] == ({"vols"} if site.tags else set())
 
     def test_facts_can_be_kept(self, site: Site, connector: Connector) -> None:
-        site.add(**ADA, tags=["vols"])
+        site.add(**ADA, tags=["vols"] if site.tags else [])
         swept(connector)
         assert json.loads(json.dumps(connector.facts)) == connector.facts
 
@@ -255,6 +255,63 @@ class ConnectorContract:
         found = {record.external_id for record in connector.fetch([*ids, "999999"])}
         assert found == set(ids) - {ids[2]}
         assert list(connector.fetch([])) == []
+
+    # Trouble
+
+    @pytest.mark.parametrize("read", ["sweep", "changes", "fetch"])
+    def test_a_busy_platform_is_tried_again_later(self, site: Site, connector: Connector, read: str) -> None:
+        id_ = site.add(**ADA)
+        cursor = swept(connector)
+        site.fail("later", write=False, times=20)
+        with pytest.raises(RetryLater):
+            self.reading(connector, read, id_, cursor)
+
+    @pytest.mark.parametrize("read", ["sweep", "changes", "fetch"])
+    def test_a_refused_key_needs_a_person(self, site: Site, connector: Connector, read: str) -> None:
+        id_ = site.add(**ADA)
+        cursor = swept(connector)
+        site.fail("person", write=False, times=20)
+        with pytest.raises(NeedsPerson) as caught:
+            self.reading(connector, read, id_, cursor)
+        assert "key" in str(caught.value)
+        assert "sandbox-" not in str(caught.value)
+
+    def reading(self, connector: Connector, read: str, id_: str, cursor: Cursor) -> list[Any]:
+        ways: dict[str, Any] = {"sweep": lambda: connector.sweep({}), "changes": lambda: connector.changes(cursor)}
+        return list(ways.get(read, lambda: connector.fetch([id_]))())
+
+    # The rest
+
+    def test_a_well_account_probes_well(self, site: Site, connector: Connector) -> None:
+        site.add(**ADA)
+        found = list(connector.probe())
+        assert found
+        assert all(well for _, well, _ in found)
+
+    def test_calls_are_counted(self, site: Site, connector: Connector) -> None:
+        assert connector.calls == 0
+        swept(connector)
+        assert connector.calls > 0
+
+    def test_the_account_has_a_name_without_a_secret(self, connector: Connector) -> None:
+        assert connector.account.startswith(connector.platform)
+        assert "key" not in connector.account
+
+    def test_what_it_can_do_is_consistent(self, connector: Connector) -> None:
+        able = connector.capabilities
+        assert able.update | able.consent_write <= able.read | able.consent_read
+        assert able.batch >= 1
+        assert able.fetch >= 1
+
+
+class ConnectorContract(ReadsContract):
+    """What a connector that reads and writes can do."""
+
+    def make(self, site: Site, person: Person, *, ref: int = 1, **more: Any) -> Create:
+        return Create(ref, site.wire(**person), person["phone"], person["email"], **more)
+
+    def update(self, site: Site, record: Record, *, ref: int = 1, fields: Any = None, **more: Any) -> Update:
+        return Update(ref, record.external_id, record.version, site.wire(**(fields or {})), **more)
 
     # Updates
 
@@ -402,28 +459,6 @@ class ConnectorContract:
 
     # Trouble
 
-    @pytest.mark.parametrize("read", ["sweep", "changes", "fetch"])
-    def test_a_busy_platform_is_tried_again_later(self, site: Site, connector: Connector, read: str) -> None:
-        id_ = site.add(**ADA)
-        cursor = swept(connector)
-        site.fail("later", write=False, times=20)
-        with pytest.raises(RetryLater):
-            self.reading(connector, read, id_, cursor)
-
-    @pytest.mark.parametrize("read", ["sweep", "changes", "fetch"])
-    def test_a_refused_key_needs_a_person(self, site: Site, connector: Connector, read: str) -> None:
-        id_ = site.add(**ADA)
-        cursor = swept(connector)
-        site.fail("person", write=False, times=20)
-        with pytest.raises(NeedsPerson) as caught:
-            self.reading(connector, read, id_, cursor)
-        assert "key" in str(caught.value)
-        assert "sandbox-" not in str(caught.value)
-
-    def reading(self, connector: Connector, read: str, id_: str, cursor: Cursor) -> list[Any]:
-        ways: dict[str, Any] = {"sweep": lambda: connector.sweep({}), "changes": lambda: connector.changes(cursor)}
-        return list(ways.get(read, lambda: connector.fetch([id_]))())
-
     def test_a_create_whose_answer_was_lost_is_found_by_the_next(self, site: Site, connector: Connector) -> None:
         site.fail("lost", write=True)
         with pytest.raises(AnswerLost):
@@ -454,30 +489,11 @@ class ConnectorContract:
         assert site.now(ids[0])["city"] == "Turin"
         assert site.now(ids[-1])["city"] == "Macon"
 
-    # The rest
-
-    def test_a_well_account_probes_well(self, site: Site, connector: Connector) -> None:
-        site.add(**ADA)
-        found = list(connector.probe())
-        assert found
-        assert all(well for _, well, _ in found)
-
-    def test_calls_are_counted(self, site: Site, connector: Connector) -> None:
-        assert connector.calls == 0
-        swept(connector)
-        assert connector.calls > 0
-
-    def test_the_account_has_a_name_without_a_secret(self, connector: Connector) -> None:
-        assert connector.account.startswith(connector.platform)
-        assert "key" not in connector.account
-
-    def test_what_it_can_do_is_consistent(self, connector: Connector) -> None:
+    def test_what_it_can_write_is_consistent(self, connector: Connector) -> None:
         able = connector.capabilities
         assert able.update <= able.read
         assert able.create
         assert able.consent_write <= able.consent_read
-        assert able.batch >= 1
-        assert able.fetch >= 1
 
 
 class ComparesAndSwaps(ConnectorContract):
