@@ -140,7 +140,7 @@ class WithPassword(Connection):
     """An account that is opened with a name and a password."""
 
     username: str = Field(
-        min_length=1, description="The name to log in with. Better an account made for rosterd alone."
+        min_length=1, description="The name to log in with: best an account for rosterd alone."
     )
     password_file: SecretFile | None = Field(
         default=None,

@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from daemon.example import FIRST
 from daemon.platforms import registry
 from daemon.settings import config_schema
 from daemon.settings_models import PLATFORMS, Connection, Consent, Defaults, Fuse, Identity, Log, State
@@ -49,7 +50,7 @@ def table(head: Row, rows: Iterable[Row]) -> str:
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
-        return "must be given"
+        return "" if "itself" in str(field.description) else "must be given"  # a secret has other ways to be given
     return _written(field.default)
 
 
@@ -80,20 +81,26 @@ def _of(model: type[BaseModel]) -> Callable[[], str]:
 def _common() -> str:
     """The keys every connection has, and with the same default everywhere."""
     own = {"platform", "base_url", "rate", "overlap"}
-    first = ("api_key_file", "api_key")
-    names = [n for n in Connection.model_fields if n not in own and n not in first]
+    names = [n for n in Connection.model_fields if n not in own]
     rows = [("`platform`", "must be given", f"One of {', '.join(f'`{name}`' for name in PLATFORMS)}.")]
-    for name in (*first, *names):
+    for name in names:
         field = Connection.model_fields[name]
         default = "as `[defaults]` says" if name in Defaults.model_fields else _default(field)
-        rows.append((f"`{name}`", "" if name == "api_key" else default, field.description or ""))
+        rows.append((f"`{name}`", default, field.description or ""))
     return table(("key", "default", "meaning"), rows)
 
 
 def _platform(name: str) -> Callable[[], str]:
     model = PLATFORMS[name]
-    own = [n for n in model.model_fields if n not in Connection.model_fields]
-    return lambda: _keys(model, [*own, "base_url", "rate", "overlap"])
+    common = Connection.model_fields
+    own = [n for n in model.model_fields if n not in common]
+    own += [n for n in Defaults.model_fields if model.model_fields[n].default != common[n].default]
+    return lambda: _keys(model, sorted([*own, "base_url", "rate", "overlap"], key=_place))
+
+
+def _place(name: str) -> int:
+    """As in the example."""
+    return FIRST.index(name) if name in FIRST else len(FIRST)
 
 
 # mappings
@@ -157,8 +164,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "state": _of(State),
     "defaults": _of(Defaults),
     "connection": _common,
-    "strive": _platform("strive"),
-    "telerivet": _platform("telerivet"),
+    **{name: _platform(name) for name in PLATFORMS},
     "identity": _of(Identity),
     "consent": _of(Consent),
     "fuse": _of(Fuse),
@@ -168,8 +174,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "channel": _record(language._CHANNEL),
     "conditions": _conditions,
     "transforms": _transforms,
-    "preset_strive": _preset("strive"),
-    "preset_telerivet": _preset("telerivet"),
+    **{f"preset_{name}": _preset(name) for name in PLATFORMS},
     "choices": _choices,
     "why": _why,
 }

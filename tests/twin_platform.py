@@ -13,6 +13,7 @@ from daemon.platforms.base import (
     Capabilities,
     Create,
     Evidence,
+    Exists,
     Gone,
     Lost,
     OptOut,
@@ -235,7 +236,7 @@ class TwinPlatform(TwinRows):
         elif self.read_versions.get(push.external_id) != row.version:
             self.blind_writes += 1
         if taken := self._taken(push):
-            return Refused(push.ref, f"another record has this {taken}")
+            return Exists(push.ref, tuple(self.show(id_) for id_ in taken))
         tags = without_tags(with_tags(row["tags"], push.add_tags), push.remove_tags)
         return self._changed(push, self._heeded(push) | ({"tags": tags} if tags != row["tags"] else {}))
 
@@ -258,13 +259,12 @@ class TwinPlatform(TwinRows):
     def _heeded(self, push: Create | Update) -> Wire:
         return {key: copy.deepcopy(value) for key, value in push.wire.items() if key not in self.drops}
 
-    def _taken(self, push: Update) -> str | None:
-        """What of this push no two records can share, and another has."""
-        for key in sorted(self.capabilities.unique & push.wire.keys()):
-            same = self.twins(**{"phone": None, "email": None, key: push.wire[key]})
-            if set(same) - {push.external_id}:
-                return key
-        return None
+    def _taken(self, push: Update) -> list[str]:
+        """The other records that have what no two can share, and what this push would give to one more."""
+        found: set[str] = set()
+        for key in self.capabilities.unique & push.wire.keys():
+            found.update(self.twins(**{"phone": None, "email": None, key: push.wire[key]}))
+        return sorted(found - {push.external_id})
 
     def _cannot(self, push: Create | Update, allowed: frozenset[str]) -> str:
         remove = push.remove_tags if isinstance(push, Update) else ()

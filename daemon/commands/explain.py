@@ -51,6 +51,8 @@ def headline(hold: Hold) -> str:
             return f"c{hold.contact_id}: {detail['field']} was sent, and not stored"
         case "unwritable":
             return f"c{hold.contact_id}: {detail['field']} cannot be written there: {clean(detail['why'])}"
+        case "shared_identifier" if "field" in detail:
+            return f"c{hold.contact_id}: the {detail['field']} was not sent: {clean(detail['why'])}"
     return clean(f"c{hold.contact_id}: {detail.get('why', hold.kind)}")
 
 

@@ -117,7 +117,8 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """Nothing was created: the exact look-up found these records. They are to be taken in instead."""
+    """Nothing was written: the exact look-up found these records. After a Create they are to be taken in instead;
+    after an Update they are others, from whom the platform would have taken the phone or email."""
 
     ref: int
     records: tuple[Record, ...]

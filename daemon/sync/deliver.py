@@ -26,7 +26,7 @@ from daemon.platforms.base import (
     Stored,
     Update,
 )
-from daemon.sync import consent, optouts, plan, tries, vanish
+from daemon.sync import consent, optouts, plan, shared, tries, vanish
 from daemon.sync.heard import hear
 from daemon.sync.intake import Pass, prepare, take_in, take_one
 from daemon.sync.merge import as_list, value_of, within, without
@@ -34,7 +34,7 @@ from daemon.sync.people import People
 from daemon.sync.render import Letter, render
 from daemon.sync.roster import Roster, Side
 from mappings.contact import SETS
-from state.model import CREATE_LANE, UPDATE_LANE, Hold, Link, Owed
+from state.model import CREATE_LANE, UPDATE_LANE, Link, Owed
 from state.store import Tx
 
 BATCH = 200
@@ -182,6 +182,8 @@ def _record_one(people: People, delivery: Delivery, letter: Letter, outcome: Out
             _updated(people, delivery, letter, outcome)
         case Stored(), Create():
             _created(people, delivery, letter, outcome)
+        case Exists(), Update():
+            _taken(people, delivery, letter, outcome)
         case Exists(), _:
             _exists(people, delivery, letter, outcome)
         case Lost(), _:
@@ -277,21 +279,27 @@ def _exists(people: People, delivery: Delivery, letter: Letter, outcome: Exists)
         people.forget(letter.owed.key)
         delivery.again = True
         return
-    letter.owed.state, letter.owed.reason = (
-        "dead",
-        "a record there has this phone or email; see rosterd holds",
-    )
-    people.owe(letter.owed)
+    letter.owed.reason = "a record there has this phone or email; see rosterd holds"
+    records = [record.external_id for record in outcome.records]
+    owners = _owners(people, delivery, outcome)
+    shared.hold_create(people, delivery.side, letter.owed, owners, shared.MAYBE, records=records)
+
+
+def _owners(people: People, delivery: Delivery, outcome: Exists) -> list[int | None]:
     found = [people.records.get((delivery.side.name, record.external_id)) for record in outcome.records]
-    owners = {link.contact_id for link in found if link is not None and link.contact_id is not None}
-    detail = {
-        "why": "not created: a record there has this phone or email, but may be somebody else",
-        "contacts": [contact_id, *sorted(owners - {contact_id})],
-        "records": [record.external_id for record in outcome.records],
-    }
-    key = f"shared:{delivery.side.name}:{contact_id}"
-    people.hold(Hold(key, "shared_identifier", detail, delivery.side.name, None, contact_id))
-    people.note("refused", {"reason": letter.owed.reason}, contact=contact_id, connection=delivery.side.name)
+    return [link.contact_id for link in found if link is not None]
+
+
+def _taken(people: People, delivery: Delivery, letter: Letter, outcome: Exists) -> None:
+    """Nothing was written: another record has the phone or email. That is held; the rest goes again."""
+    for record in outcome.records:
+        _hear_one(people, delivery, record, receipt=False)
+    link = people.records[delivery.side.name, letter.owed.external_id or ""]
+    link.sent = {name: what for name, what in (link.sent or {}).items() if name not in letter.sent} or None
+    people.save(link)
+    for name in sorted(plan.KEYS.intersection(letter.sent)):
+        shared.hold_field(people, link, name, _owners(people, delivery, outcome))
+    delivery.again = True
 
 
 def _lost(people: People, delivery: Delivery, letter: Letter, outcome: Lost) -> None:

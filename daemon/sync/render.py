@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.platforms.base import Create, OptOut, Push, Update
-from daemon.sync import consent, plan, tries
+from daemon.sync import consent, plan, shared, tries
 from daemon.sync.consent import CHANNELS
 from daemon.sync.merge import as_list, value_of, without
 from daemon.sync.people import People
@@ -94,6 +94,10 @@ def _written(
     """The fields of an update that can be written; those that cannot are held, visibly, and no longer owed."""
     names = [name for name in row.owed if name != "tags" and name in side.updatable]
     fields = {name: value_of(contact.fields, name) for name in names}
+    for name in sorted(plan.KEYS.intersection(fields)):
+        if other := shared.holder_of(people, side, link, name, fields[name]):
+            shared.hold_field(people, link, name, [other.contact_id])
+            del fields[name]
     writing = side.mapping.write(fields)
     bad = {problem.field: problem.text for problem in writing.problems}
     if bad:
@@ -119,8 +123,9 @@ def _create(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
     if not plan.wanted_at(people, contact, side):
         people.forget(row.key)
         return []
-    if other := _already_there(people, side, contact):
-        _shared(people, side, row, contact, other)
+    if other := shared.owner_of(people, side, contact):
+        row.reason = shared.THEIRS
+        shared.hold_create(people, side, row, [other], shared.THEIRS)
         return []
     names = [n for n in side.creatable if n not in SETS and value_of(contact.fields, n) is not None]
     fields = {name: value_of(contact.fields, name) for name in sorted(names)}
@@ -156,24 +161,3 @@ def _tags_for(side: Side, contact: Contact) -> list[str]:
     if not side.capabilities.add_tags or not isinstance(tags, list):
         return []
     return [tag for tag in tags if side.mapping.tag_owned(tag)]
-
-
-def _already_there(people: People, side: Side, contact: Contact) -> int | None:
-    """Another contact whose record at this connection has the phone (or email) that must be unique there."""
-    for kind in side.capabilities.unique:
-        value = value_of(contact.fields, kind)
-        for owner in people.owners.get((kind, str(value)), ()):
-            if owner == contact.id or owner not in people.contacts:
-                continue
-            if any(link.connection == side.name for link in people.links(owner)):
-                return owner
-    return None
-
-
-def _shared(people: People, side: Side, row: Owed, contact: Contact, other: int) -> None:
-    row.state, row.reason = "dead", "another person has this phone or email there"
-    people.owe(row)
-    detail = {"why": row.reason, "contacts": [contact.id, other]}
-    key = f"shared:{side.name}:{contact.id}"
-    people.hold(Hold(key, "shared_identifier", detail, side.name, None, contact.id))
-    people.note("refused", {"reason": row.reason}, contact=contact.id, connection=side.name)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from daemon.errors import SkipRecord
 from daemon.platforms.base import chunks
-from daemon.sync import optouts, plan, union, vanish
+from daemon.sync import optouts, plan, shared, union, vanish
 from daemon.sync.books import Books
 from daemon.sync.heard import Heard
 from daemon.sync.intake import Pass, prepare, take_one
@@ -230,7 +230,7 @@ def _dismiss(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:  # noqa
 def _dismiss_or_again(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
     if picked.choice != "again":
         done = _dismiss(tx, roster, hold, picked)
-        if hold.kind == "shared_identifier":
+        if hold.kind == "shared_identifier" and hold.external_id is None:
             _never_make(tx, roster, hold)
         return done
     people = _people(tx, roster)
@@ -239,7 +239,7 @@ def _dismiss_or_again(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str
     if hold.kind == "not_stored":
         plan.moved(people, contact, [str(hold.detail["field"])], {}, by=None)
     else:
-        plan.revive(people, contact)
+        shared.owe_again(people, hold)
     people.flush()
     return "it is owed again"
 

@@ -209,7 +209,10 @@ ADDED = [
     (
         "no platform",
         "[connections.two]\ncampaign_id = 3",
-        [f"{C}:5:14: connections.two: has no platform (platform = one of strive, telerivet)"],
+        [
+            f"{C}:5:14: connections.two: has no platform "
+            "(platform = one of strive, telerivet, action_network, colony, carium)"
+        ],
     ),
     (
         "no campaign and no key",

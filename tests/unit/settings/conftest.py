@@ -19,6 +19,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     secret(tmp_path / "strive.key", "strive-key\n")
     secret(tmp_path / "telerivet.key", "telerivet-key\n")
+    for name in ("action_network.key", "colony.password", "colony.secret", "carium.password"):
+        secret(tmp_path / name, f"{name}-text\n")
     return tmp_path
 
 

@@ -22,16 +22,16 @@ def test_the_committed_example_is_what_the_settings_say() -> None:
 
 def test_the_example_loads(home: Path, write: Write) -> None:
     settings = load(write(example()))
-    assert list(settings.connections) == ["strive_atl", "telerivet"]
+    assert list(settings.connections) == ["strive_atl", "telerivet", "action_network", "colony", "carium"]
 
 
 def test_every_key_of_the_example_is_real(home: Path, write: Write) -> None:
-    """Also the commented ones: all are switched on, but for the key that is in its file already."""
+    """Also the commented ones: all are switched on, but for the secrets that are in their files already."""
     for platform in PLATFORMS:
         mapping = home / "mappings" / f"{platform}.yaml"
         mapping.parent.mkdir(exist_ok=True)
         mapping.write_text(f"preset: {platform}\n")
-    text = re.sub(r"^# (\w+ = )", r"\1", example().replace("# api_key =", "# # api_key ="), flags=re.MULTILINE)
+    text = re.sub(r"^# (?!(?:api_key|password|client_secret) = )(\w+ = )", r"\1", example(), flags=re.MULTILINE)
     settings = load(write(text))
     assert settings.connections["strive_atl"].where is not None
     assert settings.connections["strive_atl"].mapping == home / "mappings" / "strive.yaml"

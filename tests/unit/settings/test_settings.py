@@ -13,7 +13,9 @@ import pytest
 import spanned_toml
 
 from daemon import logs
+from daemon.errors import BadConfig
 from daemon.settings import Limit, Strive, Telerivet, config_schema, find, load, load_all, mappings, shown
+from daemon.settings_models import Colony
 from daemon.settings_types import parse_duration, show_duration
 from tests.unit.settings.samples import STRIVE, TELERIVET, Write, secret
 
@@ -287,3 +289,50 @@ def test_importing_the_settings_does_not_pull_in_the_rest() -> None:
     code = "import sys, daemon.settings; print({'sqlalchemy', 'httpx', 'phonenumbers'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+COLONY = """
+[connections.colony]
+platform = "colony"
+username = "rosterd@example.org"
+client_id = "c-1"
+password_file = "colony.password"
+client_secret_file = "colony.secret"
+"""
+
+
+def test_defaults_do_not_make_a_connection_write_that_is_only_read_as_it_comes(write: Write) -> None:
+    colony = load(write('[defaults]\ndirection = "both"\nregion = "GB"\nevery = "7m"\n' + COLONY)).connections["colony"]
+    assert (colony.direction, colony.region) == ("in", "ZA")
+    assert colony.every.total_seconds() == 420
+
+
+def test_a_connection_says_for_itself_that_it_is_written_to(write: Write) -> None:
+    colony = load(write(COLONY + 'direction = "both"\nregion = "NA"\n')).connections["colony"]
+    assert (colony.direction, colony.region) == ("both", "NA")
+
+
+def test_every_secret_can_come_from_a_file(write: Write) -> None:
+    colony = load(write(COLONY)).connections["colony"]
+    assert isinstance(colony, Colony)
+    assert colony.password.get_secret_value() == "colony.password-text"
+    assert colony.client_secret.get_secret_value() == "colony.secret-text"
+
+
+def test_every_secret_can_come_from_the_environment(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROSTERD_CONNECTIONS__COLONY__PASSWORD", "pass phrase")
+    colony = load(write(COLONY.replace('password_file = "colony.password"\n', ""))).connections["colony"]
+    assert isinstance(colony, Colony)
+    assert colony.password.get_secret_value() == "pass phrase"
+
+
+def test_a_platform_that_cannot_be_written_to_is_not_configured_to_be(write: Write) -> None:
+    text = '[connections.c]\nplatform = "carium"\nusername = "r"\npassword_file = "carium.password"\n'
+    assert load(write(text)).connections["c"].direction == "in"
+    with pytest.raises(BadConfig, match="direction"):
+        load(write(text + 'direction = "both"\n'))
+
+
+def test_no_secret_is_shown(write: Write) -> None:
+    values = {key: row["value"] for key, row in shown(load(write(COLONY))).items()}
+    assert values["connections.colony.password"] == values["connections.colony.client_secret"] == "•••"
