@@ -1,9 +1,10 @@
-"""A machine invents the stories: four connections that can do different things, people who edit, opt out, tag, delete
+"""A machine invents the stories: five connections that can do different things, people who edit, opt out, tag, delete
 and are entered twice on any of them, platforms that fail, lose answers and die, a mapping that changes, hours and days
 that pass, runs of every kind, restarts.
 
-When the edits stop: all sides agree (or it is held, visibly), a further run sends nothing, no opt-out was undone,
-nobody was made twice, and writes were bounded by the edits.
+When the edits stop: all sides that can be told agree (or it is held, visibly), a further run sends nothing, no opt-out
+was undone, nobody was made twice, no phone was taken from anybody, no side was asked for what it cannot do, and writes
+were bounded by the edits.
 """
 
 from __future__ import annotations
@@ -37,15 +38,62 @@ PEOPLE = [
     ("+12025550104", "dov@example.org", "Dov", "Katz"),
     ("+12025550105", "eve@example.org", "Eve", "O'Brien"),
 ]
-SIDES = ("full", "blind", "sparse", "mute")
-UNTOLD = ("blind", "sparse")  # their feeds do not tell how a field got its value
+SIDES = ("strive", "telerivet", "action_network", "colony", "carium")
+UNTOLD = SIDES[1:]  # their feeds do not tell how a field got its value
+CHANNELS = {"strive": ("sms",), "telerivet": ("sms",), "colony": ("sms",)}  # the others know of email, too
+MAKING = SIDES[:3]
+"""Where new people can be made."""
+ONE_EACH = ("strive", "action_network")
+"""Where no two records can share a phone."""
 FIELDS = ("city", "notes", "last")
 SIDE, PERSON = st.sampled_from(SIDES), st.sampled_from(PEOPLE)
 SMS = st.sampled_from([True, False, None])
 PLAIN_WORDS = st.sampled_from(["Oslo", "Rome", "Turin", "Łódź", "x", "long " * 12 + "word"])
 NOTES = "  notes: notes\n"
-MAPPINGS = {"full": MAPPING, "blind": MAPPING, "sparse": MAPPING.replace(NOTES, ""), "mute": NAME_ONLY}
+SMS_ONLY = "\n".join(line for line in MAPPING.splitlines() if "opt_in.email" not in line) + "\n"
+NAMED_ONLY = "\n".join(line for line in NAME_ONLY.splitlines() if "opt_in.email" not in line) + "\n"
+MAPPINGS = {
+    "strive": SMS_ONLY,
+    "telerivet": NAMED_ONLY,
+    "action_network": MAPPING.replace(NOTES, ""),
+    "colony": SMS_ONLY,
+    "carium": MAPPING,
+}
 HOUR = 3600.0
+
+BOTH, SMS_CHANNEL = frozenset({"sms", "email"}), frozenset({"sms"})
+ABLE = {
+    "strive": without(
+        FULL,
+        remove_tags=False,
+        consent_read=SMS_CHANNEL,
+        consent_write=SMS_CHANNEL,
+        unique=frozenset({"phone"}),
+        required=frozenset({"phone"}),
+    ),
+    "telerivet": without(NAMED, compare_and_swap=False, consent_read=SMS_CHANNEL, consent_write=SMS_CHANNEL),
+    "action_network": without(FULL, compare_and_swap=False, batch=1, unique=frozenset({"phone", "email"})),
+    "colony": without(
+        FULL,
+        compare_and_swap=False,
+        update=frozenset({"first", "last", "city"}),
+        create=frozenset(),
+        consent_read=SMS_CHANNEL,
+        consent_write=frozenset(),
+        add_tags=False,
+        remove_tags=False,
+    ),
+    "carium": without(
+        FULL,
+        compare_and_swap=False,
+        update=frozenset(),
+        create=frozenset(),
+        consent_write=frozenset(),
+        add_tags=False,
+        remove_tags=False,
+    ),
+}
+"""Shaped like the real ones: see each platform's CAPABILITIES."""
 
 
 def shout(wire: dict[str, Any]) -> dict[str, Any]:
@@ -53,22 +101,18 @@ def shout(wire: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_world(folder: Path) -> World:
-    """full: everything. blind: no compare-and-swap, every poll a sweep, upper-cases cities. sparse: cannot remove tags,
-    has no notes, and tells nothing about its changes. mute: one name field, upper-cases cities too, and does not say
-    what it stored."""
+    """strive: compares and swaps, tells of every change. telerivet: one name field, every poll a sweep, upper-cases
+    cities, does not say what it stored. action_network: one phone, one person; no notes; tells nothing about its
+    changes. colony: three fields can be written, nobody made, no "no" told. carium: can only be read."""
     options: dict[str, dict[str, Any]] = {
-        "full": {"page": 3, "priority": 2, "full_every": 24 * HOUR},
-        "blind": {
-            "page": 2,
-            "capabilities": without(FULL, compare_and_swap=False),
-            "feed_is_sweep": True,
-            "tidy": shout,
-            "full_every": 6 * HOUR,
-        },
-        "sparse": {"capabilities": without(FULL, remove_tags=False), "page": 4, "evidence": False, "every": HOUR},
-        "mute": {"capabilities": NAMED, "receipts": False, "tidy": shout},
+        "strive": {"page": 3, "priority": 2, "full_every": 24 * HOUR},
+        "telerivet": {"page": 2, "feed_is_sweep": True, "receipts": False, "tidy": shout, "full_every": 6 * HOUR},
+        "action_network": {"page": 4, "evidence": False, "every": HOUR},
+        "colony": {"page": 2, "feed_is_sweep": True},
+        "carium": {"page": 3, "feed_is_sweep": True, "direction": "in"},
     }
-    return World(folder, *SIDES, **{side: {**options[side], "mapping": MAPPINGS[side]} for side in SIDES})
+    own = {side: {"mapping": MAPPINGS[side], "capabilities": ABLE[side]} for side in SIDES}
+    return World(folder, *SIDES, **{side: {**options[side], **own[side]} for side in SIDES})
 
 
 class Roster(RuleBasedStateMachine):
@@ -80,7 +124,7 @@ class Roster(RuleBasedStateMachine):
     def open(self, there: list[tuple[str, Person, bool | None]]) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="machine-"))
         self.world = make_world(self.folder)
-        self.noteless = {"sparse"}
+        self.noteless = {"action_network"}
         self.deleted: set[str] = set()  # phones of people whom somebody deleted somewhere
         self.typed: set[str | None] = {None}  # cities, as they stood where somebody typed them
         self.doubled: dict[tuple[str, str], int] = {}  # (side, phone): how often somebody entered them
@@ -100,13 +144,13 @@ class Roster(RuleBasedStateMachine):
     @rule(side=SIDE, person=st.sampled_from(PEOPLE[2:4]), sms=SMS)
     def add_again(self, side: str, person: Person, sms: bool | None) -> None:
         """Somebody enters a person a second time."""
-        if len(self.rows(side, person[0])) == 1:
+        if side not in ONE_EACH and len(self.rows(side, person[0])) == 1:
             self.put(side, person, sms)
             self.doubled[side, person[0]] = 2
 
     def put(self, side: str, person: Person, sms: bool | None) -> None:
         phone, email, first, last = person
-        name = {"name": f"{first} {last}"} if side == "mute" else {"first": first, "last": last}
+        name = {"name": f"{first} {last}"} if side == "telerivet" else {"first": first, "last": last}
         self.world.twins[side].add(phone=phone, email=email, sms=sms, **name)
         self.tick()
 
@@ -115,7 +159,7 @@ class Roster(RuleBasedStateMachine):
         change = {field: value}
         if field == "last":
             last = value or "Jones"
-            change = {"name": f"{person[2]} {last}"} if side == "mute" else {"last": last}
+            change = {"name": f"{person[2]} {last}"} if side == "telerivet" else {"last": last}
         for row in self.rows(side, person[0]):
             self.type(side, row, **change)
 
@@ -128,15 +172,17 @@ class Roster(RuleBasedStateMachine):
     def tag(self, side: str, person: Person, tag: str, gone: bool) -> None:
         for row in self.rows(side, person[0]):
             twin = self.world.twins[side]
-            twin.untag(row, tag) if gone and side != "sparse" else twin.tag(row, tag)
+            twin.untag(row, tag) if gone and side != "strive" else twin.tag(row, tag)
             self.tick()
 
-    @rule(side=SIDE, person=PERSON)
-    def opt_out(self, side: str, person: Person) -> None:
+    @rule(side=SIDE, person=PERSON, channel=st.sampled_from(["sms", "email"]))
+    def opt_out(self, side: str, person: Person, channel: str) -> None:
         twin = self.world.twins[side]
+        if channel not in CHANNELS.get(side, (channel,)):
+            return
         for row in self.rows(side, person[0]):
-            if side not in UNTOLD or not twin.says_no(row):  # else nothing there shows that it was said again
-                twin.opt_out(row)
+            if side not in UNTOLD or not twin.says_no(row, channel):  # else nothing there shows it was said again
+                twin.opt_out(row, channel)
                 self.tick()
 
     @rule(side=SIDE, person=st.sampled_from(PEOPLE[:2]))
@@ -161,10 +207,10 @@ class Roster(RuleBasedStateMachine):
     def trouble(self, side: str, verb: str, kind: str, after: int) -> None:
         self.world.twins[side].fail(kind, on=verb, after=after)
 
-    @rule(side=st.sampled_from(["full", "sparse", "mute"]), value=PLAIN_WORDS)
-    def race(self, side: str, value: str) -> None:
+    @rule(value=PLAIN_WORDS)
+    def race(self, value: str) -> None:
         """Somebody edits a record just when we are about to write to it."""
-        twin = self.world.twins[side]
+        side, twin = "strive", self.world.strive
 
         def faster(push: Push) -> None:
             if isinstance(push, Update) and push.external_id in twin.rows:
@@ -173,10 +219,10 @@ class Roster(RuleBasedStateMachine):
 
         twin.before_push = faster
 
-    @precondition(lambda self: self.noteless == {"sparse"})
+    @precondition(lambda self: self.noteless == {"action_network"})
     @rule(side=SIDE)
     def remap(self, side: str) -> None:
-        """Once, a side's notes are dropped from its mapping, or (sparse) added to it."""
+        """Once, a side's notes are dropped from its mapping, or (Action Network) added to it."""
         self.noteless ^= {side}
         self.world.remap(side, MAPPINGS[side].replace(NOTES, "") if side in self.noteless else MAPPING)
 
@@ -256,30 +302,38 @@ class Roster(RuleBasedStateMachine):
     def nobody_is_missing_or_made_twice(self, phone: str, rows: dict[str, list[str]]) -> None:
         for side, found in rows.items():
             most = self.doubled.get((side, phone), 1)
-            least = 0 if phone in self.deleted else most
+            least = 0 if phone in self.deleted or side not in MAKING else most
             assert least <= len(found) <= most, f"made twice, or not at all: {rows}"
 
     def every_no_is_everywhere(self, rows: dict[str, list[str]]) -> None:
-        """Held records hear of it too."""
+        """Wherever it can be told. Held records hear of it too."""
         twins = self.world.twins
-        nos = {(side, i): twins[side].says_no(i) for side, found in rows.items() for i in found}
-        if any((i, "sms") in twins[side].said_no for side, i in nos):
-            assert all(nos.values()), f"a no did not arrive everywhere: {nos}"
+        for channel in ("sms", "email"):
+            if any((i, channel) in twins[side].said_no for side, found in rows.items() for i in found):
+                told = [(side, i) for side, found in rows.items() for i in found if channel in writes_no(side)]
+                nos = {(side, i): twins[side].says_no(i, channel) for side, i in told}
+                assert all(nos.values()), f"a no to {channel} did not arrive everywhere: {nos}"
 
     def all_agree(self, phone: str, rows: dict[str, list[str]], held: set[tuple[int | None, str]]) -> None:
-        """All records that are not held say the same, but for fields that are held."""
+        """All records that can be told, and are not held, say the same, but for fields that are held."""
         contact = self.world.contact(phone=phone).id
         present = [(side, self.world.twins[side].rows[i]) for side, found in rows.items() for i in found]
         for name in ("city", "notes", "email"):
-            told = [row for side, row in present if name != "notes" or side not in self.noteless]
+            can = [(side, row) for side, row in present if name in ABLE[side].update]
+            told = [row for side, row in can if name != "notes" or side not in self.noteless]
             values = {(row[name] or "").casefold() for row in told}
             assert len(values) <= 1 or (contact, name) in held, f"{name}: {values}"
         if not {(contact, "given_name"), (contact, "family_name"), (contact, "full_name")} & held:
-            assert len({full_name(row) for _, row in present}) <= 1
-        cities = {row["city"] for side, row in present if side in ("full", "sparse")}
+            assert len({full_name(row) for side, row in present if ABLE[side].update}) <= 1
+        cities = {row["city"] for side, row in present if side != "telerivet"}
         assert cities <= self.typed, "what a platform made of a value is not taken for somebody's edit"
-        tags = [self.world.twins[side].tags(i) for side, found in rows.items() for i in found if side != "sparse"]
+        kept = [(side, i) for side, found in rows.items() for i in found if ABLE[side].remove_tags]
+        tags = [self.world.twins[side].tags(i) for side, i in kept]
         assert all(each == tags[0] for each in tags), tags
+
+
+def writes_no(side: str) -> frozenset[str]:
+    return frozenset(ABLE[side].consent_write)
 
 
 def full_name(row: dict[str, Any]) -> str:
