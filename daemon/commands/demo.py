@@ -66,10 +66,10 @@ def _settings(sandbox: Sandbox, folder: Path) -> Settings:
         connections[one.platform] = {
             **one.settings,
             "platform": one.platform,
-            "api_key": one.key,
+            **one.secrets,
             "mapping": str(mapping),
         }
-        logs.hide(one.key or "")
+        logs.hide(*one.secrets.values())
     state = {"url": f"sqlite:///{folder / 'state.db'}"}
     return Settings.model_validate({"state": state, "connections": connections}, context={"folder": folder})
 

@@ -8,13 +8,14 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from daemon import example
 from daemon.errors import RosterdError
+from daemon.settings_models import PLATFORMS
 from mappings.load import preset_text
 
 RATE = 1000
@@ -37,20 +38,66 @@ SANDBOX_FIELDS = {
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What has to be known of an account on a platform.
+
+    first    the setting that names the account; without an answer there is no such account
+    more     other settings that must be given
+    secrets  the secret settings, each with its last word: key, password or secret
+    """
+
+    platform: str
+    title: str
+    first: str
+    words: str
+    secrets: Mapping[str, str]
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    def option(self, setting: str) -> str:
+        return f"--{self.platform}-{setting}".replace("_", "-")
+
+
+ASKED = (
+    Asked("strive", "Strive", "campaign_id", "number of the campaign", {"api_key": "API key"}),
+    Asked("telerivet", "Telerivet", "project_id", "id of the project, PJ...", {"api_key": "API key"}),
+    Asked("action_network", "Action Network", "group", "your word for the group", {"api_key": "API key"}),
+    Asked(
+        "colony",
+        "Colony",
+        "username",
+        "name to log in with",
+        {"password": "password", "client_secret": "secret of the OAuth2 client"},
+        {"client_id": "id of the OAuth2 client"},
+    ),
+    Asked("carium", "Carium", "username", "name to log in with", {"password": "password"}),
+)
+
+
+@dataclass(frozen=True)
 class Account:
     """One account to write down. `settings`: keys of its table in the configuration, None for the default.
 
-    `key`: the API key itself, to be written to a file; `key_file`: a file that has it already.
+    `secrets`: the secrets themselves, to be written to files; `files`: files that have them already.
     """
 
     platform: str
     settings: Mapping[str, Any]
-    key: str | None = None
-    key_file: Path | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     @property
-    def own_key_file(self) -> str:
-        return f"{self.platform}.key"
+    def asked(self) -> Asked:
+        return next(one for one in ASKED if one.platform == self.platform)
+
+    def file_of(self, secret: str) -> str:
+        """The file that has a secret, as the configuration names it."""
+        given = self.files.get(secret)
+        return str(given.resolve()) if given else f"{self.platform}.{secret.rpartition('_')[2]}"
+
+    @property
+    def lacking(self) -> list[str]:
+        """The secrets that somebody must still write down."""
+        return [one for one in self.asked.secrets if one not in self.secrets and one not in self.files]
 
 
 @dataclass(frozen=True)
@@ -63,31 +110,29 @@ class File:
 
 
 def files(accounts: Sequence[Account], *, region: str = "US", sandbox: bool = False) -> list[File]:
-    """The configuration, a mapping and (where a key is given) a key file for each account."""
-    tables: dict[str, dict[str, Any]] = {one.platform: _table(one, region) for one in accounts}
-    config = example.skeleton(
-        state_url="sqlite:///state.db", strive=tables.get("strive"), telerivet=tables.get("telerivet")
-    )
-    found = [File("config.toml", config)]
+    """The configuration, a mapping and (where secrets are given) secret files for each account."""
+    tables = {one.platform: _table(one, region) for one in accounts}
+    found = [File("config.toml", example.skeleton(state_url="sqlite:///state.db", **tables))]
     for one in accounts:
         found.append(File(f"mappings/{one.platform}.yaml", mapping_text(one.platform, sandbox=sandbox)))
-        if one.key is not None:
-            found.append(File(one.own_key_file, one.key + "\n", secret=True))
+        found += [File(one.file_of(secret), text + "\n", secret=True) for secret, text in one.secrets.items()]
     return found
 
 
 def _table(one: Account, region: str) -> dict[str, Any]:
-    key_file = str(one.key_file.resolve()) if one.key_file is not None else one.own_key_file
-    shown = {"region": region} if region != "US" else {}
-    return {**one.settings, "api_key_file": key_file, "mapping": f"mappings/{one.platform}.yaml", **shown}
+    secrets = {f"{secret}_file": one.file_of(secret) for secret in one.asked.secrets}
+    own = PLATFORMS[one.platform].model_fields["region"].default != "US"  # Colony's people are not where the others are
+    shown = {"region": region} if region != "US" and not own else {}
+    return {**one.settings, **secrets, "mapping": f"mappings/{one.platform}.yaml", **shown}
 
 
 def mapping_text(platform: str, *, sandbox: bool = False) -> str:
     """A mapping that is the preset, with the preset itself as comments to edit."""
     theirs = "".join(f"# {line}".rstrip() + "\n" for line in preset_text(platform).splitlines())
-    mine = SANDBOX_FIELDS[platform] if sandbox else "# fields:\n#   notes: off\n"
+    mine = SANDBOX_FIELDS.get(platform, "") if sandbox else "# fields:\n#   notes: off\n"
+    title = next(one.title for one in ASKED if one.platform == platform)
     return (
-        f"# How records on {platform.capitalize()} become contacts, and back. `rosterd check` looks it over.\n"
+        f"# How records on {title} become contacts, and back. `rosterd check` looks it over.\n"
         f"preset: {platform}\n\n{mine}\n"
         f"# ---- The preset, for reference: what is not changed above is so ----\n#\n{theirs}"
     )
@@ -108,11 +153,13 @@ def write(path: Path, file: File) -> None:
 def accounts_of(about: Mapping[str, Any]) -> list[Account]:
     """What a sandbox says of itself, as accounts."""
     found = []
-    for platform, priority in PRIORITY.items():
-        said = about[platform]
-        settings = {key: value for key, value in said.items() if key != "api_key"}
-        settings |= {"rate": RATE, "priority": priority}
-        found.append(Account(platform, settings, key=said["api_key"]))
+    for asked in ASKED:
+        said = about.get(asked.platform)
+        if said is None:
+            continue
+        settings = {key: value for key, value in said.items() if key not in asked.secrets}
+        settings |= {"rate": RATE, "priority": PRIORITY[asked.platform]}
+        found.append(Account(asked.platform, settings, {secret: said[secret] for secret in asked.secrets}))
     return found
 
 

@@ -19,14 +19,23 @@ from state.model import Contact, Hold, Link, Owed
 class SandboxWorld:
     """`more`: keys added to a connection's table, as TOML. Time stands still but for five minutes before each run."""
 
-    def __init__(self, folder: Path, more: dict[str, str] | None = None, **population: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        more: dict[str, str] | None = None,
+        *,
+        platforms: tuple[str, ...] = ("strive", "telerivet"),
+        **population: Any,
+    ) -> None:
+        self._platforms = platforms
         self.now = time.time()
         self.sandbox = Sandbox(clock=lambda: self.now, **population)
         self.folder, self._more = folder, more or {}
 
     def __enter__(self) -> Self:
         self.sandbox.start()
-        for file in starter.files(starter.accounts_of(self.sandbox.about()), sandbox=True):
+        accounts = [one for one in starter.accounts_of(self.sandbox.about()) if one.platform in self._platforms]
+        for file in starter.files(accounts, sandbox=True):
             starter.write(self.folder / file.name, file)
         config = self.folder / "config.toml"
         text = config.read_text()

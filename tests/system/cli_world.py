@@ -20,6 +20,7 @@ from daemon import logs
 from daemon.cli import main
 from daemon.sandbox import Sandbox
 
+TWO = ("strive", "telerivet")
 ROOT = Path(__file__).resolve().parents[2]
 Done = subprocess.CompletedProcess[str]
 
@@ -92,11 +93,13 @@ class Shell:
 
 
 @contextmanager
-def sandbox_and_shell(folder: Path, *, process: bool = False, **population: Any) -> Iterator[tuple[Sandbox, Shell]]:
+def sandbox_and_shell(
+    folder: Path, *, process: bool = False, platforms: tuple[str, ...] = TWO, **population: Any
+) -> Iterator[tuple[Sandbox, Shell]]:
     """A sandbox, and a folder that `rosterd init --sandbox` has prepared for it."""
     with Sandbox(**population) as sandbox:
         shell = Shell(folder, process)
-        shell("init", "--sandbox", sandbox.url)
+        shell("init", "--sandbox", sandbox.url, *(word for name in platforms for word in ("--only", name)))
         yield sandbox, shell
 
 

@@ -62,7 +62,7 @@ def test_the_preset_in_the_comments_is_a_mapping_when_uncommented(shell: Shell) 
 def test_without_a_key_it_says_where_to_put_it(shell: Shell) -> None:
     """No key yet: the next steps name the file; check then says that it is missing, exit 78."""
     done = shell("init", "--strive-campaign-id", 9)
-    assert "put the API key of strive into strive.key, and chmod 600 it" in done.stdout
+    assert "put the API key of Strive into strive.key, and chmod 600 it" in done.stdout
     assert "strive.key does not exist" in shell("check", code=78).stderr
 
 
@@ -82,10 +82,13 @@ def test_nothing_is_overwritten(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ((), "Say which accounts: --strive-campaign-id, --telerivet-project-id, or --sandbox."),
+        ((), "Say which accounts: --strive-campaign-id, --telerivet-project-id, --action-network-group, --colony-"),
+        (("--colony-username", "r"), "--colony-username needs --colony-client-id."),
+        (("--carium-password-file", __file__), "--carium-password-file goes with --carium-username."),
         (("--strive-url", "https://x.example.org"), "--strive-url goes with --strive-campaign-id."),
         (("--sandbox", "http://127.0.0.1:1", "--strive-campaign-id", "9"), "--sandbox fills in everything"),
         (("--strive-campaign-id", "nine"), "not a valid integer"),
+        (("--only", "strive"), "--only goes with --sandbox."),
     ],
 )
 def test_wrong_usage(shell: Shell, typed: tuple[str, ...], told: str) -> None:
@@ -107,11 +110,29 @@ def test_keys_are_private(shell: Shell) -> None:
     with Sandbox(empty=True) as sandbox:
         written = shell.json("init", "--sandbox", sandbox.url)["written"]
         assert "strive.key" in written
-        for platform, key in (("strive", sandbox.strive_key), ("telerivet", sandbox.telerivet_key)):
-            path = shell.folder / f"{platform}.key"
-            assert path.stat().st_mode & 0o777 == 0o600
-            assert path.read_text() == f"{key}\n"
-            assert key not in (shell.folder / "config.toml").read_text()
+        for account in sandbox.accounts.values():
+            for name, secret in account.secrets.items():
+                path = shell.folder / f"{account.name}.{name.rpartition('_')[2]}"
+                assert path.stat().st_mode & 0o777 == 0o600
+                assert path.read_text() == f"{secret}\n"
+                assert secret not in (shell.folder / "config.toml").read_text()
+    assert shell.json("check", "--offline")["ok"]
+
+
+def test_every_platform_by_flags(shell: Shell) -> None:
+    """Name and password, or a word for the group: what is configured loads, and the secrets stay where they were."""
+    key = key_file(shell.folder)
+    done = shell(
+        *("init", "--region", "US", "--action-network-group", "atlanta", "--action-network-key-file", key),
+        *("--colony-username", "ops", "--colony-client-id", "c1", "--colony-password-file", key),
+        *("--colony-secret-file", key, "--carium-username", "ops@example.org"),
+    )
+    assert "put the password of Carium into carium.password, and chmod 600 it" in done.stdout
+    key_file(shell.folder, "carium.password")
+    shown = shell.json("config", "show")
+    assert shown["connections.colony.region"]["value"] == "ZA"
+    assert shown["connections.action_network.group"]["value"] == "atlanta"
+    assert shell.json("check", "--offline")["ok"]
 
 
 def test_it_asks_on_a_terminal(shell: Shell) -> None:
@@ -129,7 +150,8 @@ def test_it_asks_on_a_terminal(shell: Shell) -> None:
         start_new_session=True,
     ) as process:
         os.close(theirs)
-        seen = answer(ours, ("number of the campaign", "42"), ("API key", "s3cret-typed"), ("id of the project", ""))
+        blank = [("id of the project", ""), ("word for the group", ""), ("Colony: name", ""), ("Carium: name", "")]
+        seen = answer(ours, ("number of the campaign", "42"), ("API key", "s3cret-typed"), *blank)
         assert process.wait(timeout=30) == 0
     os.close(ours)
     assert "s3cret-typed" not in seen

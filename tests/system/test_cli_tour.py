@@ -179,7 +179,7 @@ def test_the_sandbox_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
         assert process.stdout is not None
         words = process.stdout.readline().split()
         assert words[0] == "Strive"
-        shell("init", "--sandbox", words[1].removesuffix("/strive"))
+        shell("init", "--sandbox", words[1].removesuffix("/strive"), "--only", "strive", "--only", "telerivet")
         assert shell.json("sync", "--dry-run", code=None)["connections"]["strive"]["read"] > 10
         port = words[1].split(":")[2].split("/")[0]
         assert f"port {port} cannot be used" in shell("sandbox", "--port", port, code=1).stderr

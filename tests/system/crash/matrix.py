@@ -98,7 +98,8 @@ class Matrix:
         """Up to the moment before the run that will be killed."""
         scenario = self.scenario
         self.keeper("serve")
-        if self.rosterd("init", "--sandbox", self.keeper.url):
+        only = [word for name in scenario.platforms for word in ("--only", name)]
+        if self.rosterd("init", "--sandbox", self.keeper.url, *only):
             raise AssertionError((self.folder / "stderr").read_text())
         self.keeper("people")
         if scenario.configure:

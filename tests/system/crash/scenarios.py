@@ -29,6 +29,7 @@ class Scenario:
     configure: Callable[[Path], None] | None = None  # before the first run
     reconfigure: Callable[[Path], None] | None = None  # before the run that is killed
     command: tuple[str, ...] = ("sync",)
+    platforms: tuple[str, ...] = ("strive", "telerivet")
 
 
 def phone(number: int) -> str:
