@@ -22,6 +22,7 @@ __all__ = [
     "CONSENT_STATES",
     "FIELDS",
     "SETS",
+    "UNASKED",
     "Fields",
     "Value",
     "View",
@@ -65,6 +66,10 @@ SETS: tuple[str, ...] = ("tags", "other_phones", "other_emails")
 CONSENT: tuple[str, ...] = ("consent.sms", "consent.email")
 CONSENT_STATES: tuple[str, ...] = ("unknown", "subscribed", "undeliverable", "unsubscribed")
 """From the least to the most restrictive."""
+
+UNASKED = "unasked"
+"""What a value may mean that a platform gives both to those who said no and to those whom nobody asked: `unknown`,
+until the record has once said something else. After that it is a "no". It never leaves the reading of a record."""
 
 
 def worst(*states: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from mappings.contact import CONSENT_STATES, worst
+from mappings.contact import CONSENT_STATES, UNASKED, worst
 from state.model import Link
 
 Channel = Literal["sms", "email"]
@@ -56,6 +56,13 @@ def lifted(before: str, after: str) -> bool:
 def believed(before: object, now: str, *, echo: bool) -> str:
     """What a side is taken to say, given what it said. A number found dead does not take back its owner's "no"."""
     return NO if now == "undeliverable" and before == NO and not echo else now
+
+
+def asked(before: object, now: str) -> str:
+    """What a value means that those who said no share with those whom nobody asked, given what was said before."""
+    if now != UNASKED:
+        return now
+    return "unknown" if before in (None, "unknown") else NO
 
 
 def says_no(link: Link, channel: Channel) -> bool:

@@ -47,6 +47,8 @@ def guard(people: People, reading: Pass, link: Link | None, heard: Heard) -> Non
         name = consent.field(channel)
         before = link.seen.get(name) if link is not None else None
         now = heard.view.get(name)
+        if isinstance(now, str):
+            heard.view[name] = now = consent.asked(before, now)
         if now == NO:
             heard.view[name] = now = _dead_or_no(reading.side, heard, name, before)
         if isinstance(now, str) and link is not None:
