@@ -3,12 +3,20 @@
 fields_nulled       columns with a value that a POST /members left out, and thereby blanked (Strive)
 rows_mass_patched   rows a PATCH changed beyond the first, or any row of a PATCH without `id=eq.` (Strive)
 resubscribed        an opt-out undone: opt_in false -> true, send_blocked true -> false, or a new record
-                    made reachable although another record with the same phone says no
+                    made reachable although another record with the same phone says no; at Action Network
+                    also a status `subscribed` over any other, or an email that is new there without a status
 wrong_person        a record reached by suffix or by name and overwritten, or given a phone that another
-                    record of the platform has
+                    record of the platform has; two people merged by a write (Action Network)
 duplicates          a record created although its phone or email exists at that platform
 custom_dropped      keys with a value that a PATCH of `custom` left out, and thereby removed (Strive); a key
                     sent as null is a wish, not a loss
+outreaches_doubled  outreaches of the same person, campaign and created_date, beyond the first (Action Network)
+people_texted       dialogues about consent that were begun, each of which texts the person (Carium)
+data_purged         people whose data was destroyed (Carium)
+messages_sent       requests that would have sent messages (Colony)
+optouts_overwritten opt-outs lifted by a client (Colony)
+records_deleted     contacts or lists a client deleted (Colony)
+carium_writes       any other write to Carium, which takes no contact data: edits of users, look-ups at a price
 """
 
 from __future__ import annotations
@@ -23,6 +31,13 @@ KINDS = (
     "wrong_person",
     "duplicates",
     "custom_dropped",
+    "outreaches_doubled",
+    "people_texted",
+    "data_purged",
+    "messages_sent",
+    "optouts_overwritten",
+    "records_deleted",
+    "carium_writes",
 )
 
 PLACEHOLDER_EMAILS = frozenset({"none@example.org", "noemail@example.com"})

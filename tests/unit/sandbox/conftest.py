@@ -51,6 +51,17 @@ class Client:
         return answer.json
 
 
+@dataclass
+class TokenClient(Client):
+    """Sends its key as Action Network wants it; blank: not at all."""
+
+    token: str = "sandbox-action-network-key"
+
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        token = {"OSDI_API_Token": self.token} if self.token else {}
+        return super().__call__(method, path, body, **token, **headers)
+
+
 class Clock:
     """Stands still unless told."""
 
@@ -85,6 +96,11 @@ def telerivet(sandbox: Sandbox) -> Client:
     key = base64.b64encode(b"sandbox-telerivet-key:").decode()
     prefix = f"/telerivet/v1/projects/{PROJECT}"
     return Client(int(sandbox.url.rsplit(":", 1)[1]), prefix, f"Basic {key}")
+
+
+@pytest.fixture
+def action_network(sandbox: Sandbox) -> TokenClient:
+    return TokenClient(int(sandbox.url.rsplit(":", 1)[1]), "/action_network/api/v2", "")
 
 
 @pytest.fixture
