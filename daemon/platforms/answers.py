@@ -79,10 +79,17 @@ def refusal(status: int, data: Any, sent: Any) -> ApiError:
     param = body.get("param")
     if isinstance(param, str) and re.fullmatch(r"\w{1,40}", param):
         text += f" (parameter {param})"
-    code = body.get("code")
+    code = body.get("code") or _codes(body.get("errors"))
     return ApiError(status, str(code)[:40] if isinstance(code, (str, int)) else "", text[:300])
 
 
+def _codes(errors: Any) -> str:
+    """The codes of JSON:API errors, and nothing else of them: `detail`, `meta` and `source` quote what was sent."""
+    found = [each.get("code") for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
+    return ",".join(dict.fromkeys(code for code in found if isinstance(code, str) and _CODE.fullmatch(code)))
+
+
+_CODE = re.compile(r"(?!.*\d{6})[\w.-]{1,40}")  # a word of theirs, or a short number: no phone and no email
 _QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'|`([^`]*)`")
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")  # member_phone_key: theirs, not a person's
 _PERSONAL = (
