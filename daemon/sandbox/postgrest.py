@@ -20,7 +20,6 @@ Test = Callable[[Data], bool]
 
 RESERVED = {"select", "order", "limit", "offset", "columns", "on_conflict"}
 _LOGIC = re.compile(r"^(not\.)?(and|or)\((.*)\)$", re.DOTALL)
-_NAME = re.compile(r"^[a-z_][a-z0-9_]*$", re.IGNORECASE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -148,7 +147,8 @@ def _condition(name: str, text: str, table: str, columns: Columns, *, quoted: bo
         text, negated = text[4:], not negated
     op, dot, value = text.partition(".")
     if not dot or op not in _OPERATORS:
-        if _NAME.match(op) and op.split("(")[0] in _REFUSED:
+        word, bracket, _ = op.partition("(")
+        if word in _REFUSED or (bracket and word in _OPERATORS):
             raise unsupported(f"the operator {op}")
         raise PostgrestError(400, "PGRST100", f'"failed to parse filter ({text})" (line 1, column 1)')
     return Condition(name, op, _values(op, value, columns[name], quoted=quoted), negated)

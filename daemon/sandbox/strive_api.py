@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -11,7 +12,17 @@ import orjson
 
 from daemon.sandbox import strive_writes
 from daemon.sandbox.harm import SaysNo
-from daemon.sandbox.postgrest import Columns, PostgrestError, Query, bound, compile_filter, parse, points, timestamp
+from daemon.sandbox.postgrest import (
+    Columns,
+    PostgrestError,
+    Query,
+    bound,
+    compile_filter,
+    parse,
+    points,
+    timestamp,
+    unsupported,
+)
 from daemon.sandbox.strive import CAMPAIGN, StriveModel
 from daemon.sandbox.strive_tables import COLUMNS, INT, TIME
 from daemon.sandbox.table import Row, Table
@@ -26,6 +37,9 @@ _REFUSALS = {
     503: ("PGRST000", "Database connection error"),
 }
 _RANGE = re.compile(r"^(\d+)-(\d*)$")
+_COUNTS = re.compile(r"count=(exact|planned|estimated)")  # our planner's guess is always right
+_ARRAY = {"", "*/*", "application/json"}
+_OBJECT = {"application/vnd.pgrst.object+json", "application/vnd.pgrst.object"}
 
 
 class StriveApi:
@@ -37,6 +51,8 @@ class StriveApi:
         self.key = key
 
     def respond(self, request: Request) -> Response:
+        if request.method == "HEAD":  # as GET, without the body
+            return replace(self.respond(replace(request, method="GET")), body=b"")
         with self.model.lock:
             self.model.commits.begin_request()
             try:
@@ -60,13 +76,16 @@ class StriveApi:
 
     def _route(self, request: Request) -> Response:
         name = request.path.strip("/")
+        single = _single(request)
         match (request.method, name):
             case ("GET", ""):
                 return self._root()
             case ("GET" | "POST", "rpc/ping"):
                 return answer(200, "pong")
             case ("GET", _):
-                return self._read(request, *self._table(name))
+                return self._read(request, *self._table(name), single=single)
+            case _ if single:
+                raise unsupported("a single object as the answer to a write")
             case ("POST", "members"):
                 return self._post_members(request)
             case ("PATCH", "members"):
@@ -102,11 +121,11 @@ class StriveApi:
         raw = orjson.dumps({**body, "paths": paths, "definitions": definitions})
         return Response(200, raw, content_type="application/openapi+json; charset=utf-8")
 
-    def _read(self, request: Request, table: Table, columns: Columns, name: str) -> Response:
+    def _read(self, request: Request, table: Table, columns: Columns, name: str, *, single: bool) -> Response:
         query = parse(request.params, name, columns)
         _use_range(query, request.headers.get("range"))
         limit = self._limit(query)
-        counted = "count=exact" in request.headers.get("prefer", "")
+        counted = _counted(request)
         matching = _matching(table, columns, query)
         rows = list(islice(matching, query.offset, None if counted or limit is None else query.offset + limit))
         total = query.offset + len(rows) if counted and rows else None
@@ -115,9 +134,12 @@ class StriveApi:
             _check_offset(query.offset, total)
             rows = rows[:limit]
         status = 206 if total is not None and len(rows) < total else 200
-        return Response(
-            status, _encode(table, _seen(rows), columns, query), (_content_range(query.offset, len(rows), total),)
-        )
+        bounds = _content_range(query.offset, len(rows), total)
+        if single and len(rows) != 1:
+            text = "Cannot coerce the result to a single JSON object"
+            raise PostgrestError(406, "PGRST116", text, f"The result contains {len(rows)} rows")
+        body = _encode(table, _seen(rows), columns, query)
+        return Response(status, body[1:-1] if single else body, (bounds,))
 
     def _limit(self, query: Query) -> int | None:
         limits = [limit for limit in (query.limit, self.model.max_rows) if limit is not None]
@@ -129,10 +151,12 @@ class StriveApi:
         table, columns, name = self._table("members")
         query = parse(request.params, name, columns)
         ids = strive_writes.post_members(self.model, self.other, request.json)
+        bounds = _content_range(0, 0, len(ids) if _counted(request) else None)
         if "return=representation" not in request.headers.get("prefer", ""):
-            return Response(201)
+            return Response(201, headers=(bounds,))
         self.model.commits.settle_all()
-        return Response(201, _encode(table, _seen(table.rows[key] for key in dict.fromkeys(ids)), columns, query))
+        made = _seen(table.rows[key] for key in dict.fromkeys(ids))
+        return Response(201, _encode(table, made, columns, query), (bounds,))
 
     def _patch_members(self, request: Request) -> Response:
         table, columns, name = self._table("members")
@@ -142,7 +166,7 @@ class StriveApi:
         self._check_affected(prefer, len(matched))
         strive_writes.patch_members(self.model, query, matched, request.json)
         rows = [row for old in matched if (row := table.get(old.key)) is not None and row is not old]
-        bounds = _content_range(0, len(rows), None)
+        bounds = _content_range(0, len(rows), len(rows) if _counted(request) else None)
         if "return=representation" not in prefer:
             return Response(204, headers=(bounds,))
         return Response(200, _encode(table, _seen(rows), columns, query), (bounds,))
@@ -172,6 +196,18 @@ class StriveApi:
             return Response(201)
         table, columns, _ = self._table("groups")
         return Response(201, _encode(table, [table.rows[group["id"]]], columns, Query()))
+
+
+def _single(request: Request) -> bool:
+    """Whether the client wants one object instead of an array. Raises PostgrestError for what we cannot make."""
+    accepted = [part.partition(";")[0].strip() for part in request.headers.get("accept", "").split(",")]
+    if _OBJECT.isdisjoint(accepted) and _ARRAY.isdisjoint(accepted):
+        raise unsupported(f"answers as {request.headers['accept']}")
+    return not _OBJECT.isdisjoint(accepted)
+
+
+def _counted(request: Request) -> bool:
+    return _COUNTS.search(request.headers.get("prefer", "")) is not None
 
 
 def _matching(table: Table, columns: Columns, query: Query) -> Iterator[Row]:

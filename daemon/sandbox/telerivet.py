@@ -149,7 +149,9 @@ class TelerivetModel:
 
     def shown_group(self, data: Data) -> Data:
         members = None if data["dynamic"] else self.contact_table.count("group", data["id"])
-        return {name: value for name, value in data.items() if name[0] != "_"} | {"num_members": members}
+        # Telerivet's Python client 1.9.6, "Group": `filters` is null in a normal group; the older document has none.
+        filters = {"filters": data["_filters"]} if self.dynamic_groups else {}
+        return {name: value for name, value in data.items() if name[0] != "_"} | filters | {"num_members": members}
 
     def insert(self, data: Data, variables: Data, groups: list[str], *, by_api: bool, at: int | None = None) -> str:
         """Make a contact. `at`: seconds since 1970, for the population. Raises TelerivetError."""

@@ -79,6 +79,9 @@ def dynamic_tests(filters: Any) -> list[Test]:
         raise invalid("filters must be an object", "filters")
     found: list[Test] = []
     for name, given in filters.items():
+        if name.startswith("vars."):  # Telerivet's Python client 1.9.6, "createGroup": or nested under `vars`
+            found += _dynamic("vars", name.removeprefix("vars."), given)
+            continue
         if name not in DYNAMIC:
             raise invalid(f"unknown filter {name}", "filters")
         inner = given.items() if name == "vars" and isinstance(given, dict) else [(name, given)]
