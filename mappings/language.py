@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mappings.contact import CONSENT, CONSENT_STATES, FIELDS, SETS
+from mappings.contact import CONSENT, CONSENT_STATES, FIELDS, SETS, UNASKED
 from mappings.errors import did_you_mean
+from mappings.outreach import OUTREACH
 from mappings.paths import LIST, PATH
 from mappings.shapes import (
     ByKey,
@@ -165,7 +166,7 @@ _TAGS = Record(
     },
 )
 
-_STATES = Word(CONSENT_STATES, "state of consent")
+_STATES = Word((*CONSENT_STATES, UNASKED), "state of consent")
 _CHANNEL = Record(
     "a channel of consent",
     {
@@ -251,6 +252,7 @@ def language(presets: tuple[str, ...]) -> Record:
                 Either("a condition, or off", (Off(), _CONDITION), _by_type(dict=1)),
                 "Whom this connection is about.",
             ),
+            "outreach": (OUTREACH, "What, when it happens to a contact, is recorded at a campaign."),
         },
         one_of=("preset", "platform"),
         hint="Say `preset: strive` to build on a preset, or `platform: strive` to start from nothing.",

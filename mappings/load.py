@@ -24,13 +24,15 @@ _LARGEST = 1 << 20  # bytes; a mapping is written by hand
 _REGION = "US"
 
 
-def load(path: Path, *, platform: str, region: str | None = None) -> Mapping:
-    """The mapping in a file, for a connection to `platform`.
+def load(path: Path, *, platform: str | None = None, region: str | None = None, outreach: bool = True) -> Mapping:
+    """The mapping in a file, for a connection to `platform` (left out: whatever platform the file is for).
 
-    `region` is where phone numbers are at home unless the file says; "US" if neither does. Raises
-    MappingError with every problem of the file.
+    `region` is where phone numbers are at home unless the file says; "US" if neither does. `outreach`: whether
+    the platform records outreaches. Raises MappingError with every problem of the file.
     """
     document = yaml.load(_text(path), str(path))
+    if not outreach and isinstance(document.value, dict) and "outreach" in document.value:
+        _refuse(document, [(("outreach",), "this platform records no outreaches. Take the section out.")])
     return _mapping(document, platform=platform, region=region)
 
 
@@ -74,9 +76,10 @@ def _text(path: Path) -> str:
         raise MappingError([f"{path}:{line}:1: this is not UTF-8. Save the file as UTF-8."]) from None
 
 
-def _mapping(document: yaml.Document, *, platform: str, region: str | None) -> Mapping:
+def _mapping(document: yaml.Document, *, platform: str | None, region: str | None) -> Mapping:
     _refuse(document, _written(document))
     said: dict[str, Any] = document.value
+    platform = platform or said.get("platform") or said["preset"]
     _refuse(document, _meant(said, platform))
     whole = merged(_preset(said["preset"]).value, said) if "preset" in said else merged({}, said)
     region = said.get("region") or region or _REGION

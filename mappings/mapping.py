@@ -16,6 +16,7 @@ from mappings import contact
 from mappings.contact import Fields, View
 from mappings.errors import MappingError
 from mappings.language import CONDITION
+from mappings.outreach import OutreachRule
 from mappings.paths import ABSENT, Getter, Setter, getter, setter
 from mappings.rules import Decode, Encode, Policy, Rule, listed, reader, root_keys, writer
 from mappings.values import Untranslatable, read_text
@@ -76,6 +77,7 @@ class Spec:
     tags: TagRule | None = None
     consent: tuple[ConsentRule, ...] = ()
     where: tuple[Any, ...] = ()  # all of these conditions hold
+    outreach: tuple[OutreachRule, ...] = ()  # not in the digest: a new rule makes no news of what was known
 
 
 class Mapping:
@@ -176,6 +178,10 @@ class Mapping:
     def canonical(self, wire_key: str) -> frozenset[str]:
         """The canonical fields that a top-level key of the wire feeds: for "custom", all inside it."""
         return self._feeds.get(wire_key, frozenset())
+
+    def written(self, wire_key: str) -> frozenset[str]:
+        """The canonical fields that are written into a top-level key of the wire. Tags and consent never are."""
+        return frozenset(r.field for r in self.spec.rules if r.writes and r.keys[:1] == (wire_key,))
 
     def policy(self, field: str) -> Policy:
         """Which change to the field wins. What this mapping does not read never does."""

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+CAMPAIGN = "f77e736b-d295-4e68-96ec-a765090c6523"
+RULE = f"{{name: wrote, when: {{tag: Wrote letter}}, campaign: {CAMPAIGN}, target: {{title: Senator}}"
+BARE = f"{{name: a, campaign: {CAMPAIGN}, target: {{title: S}}"
+"""Rules for outreaches, but for their last brace."""
+
 
 class Bad(NamedTuple):
     name: str
@@ -540,5 +545,87 @@ BAD = [
             "5:3: 'emial' is not a field. Did you mean 'email'?",
             "6:9: 'x' is not a field. A field of your own is custom.NAME, an id elsewhere external.NAME.",
         ],
+    ),
+    Bad(
+        "outreaches that are no list",
+        "preset: strive\noutreach: {}\n",
+        ["2:1: this must be a list of rules, not a table."],
+    ),
+    Bad(
+        "an outreach without anything",
+        "preset: strive\noutreach:\n  - {}\n",
+        [
+            "3:5: 'campaign' is missing. The advocacy campaign; it must have been made through the API.",
+            "3:5: 'name' is missing. The rule's own name, for good: what has fired under another name fires again.",
+            "3:5: 'target' is missing. Whom the person reached; always one.",
+            "3:5: 'when' is missing. What must happen to the contact: `tag`, `field` or `consent`.",
+        ],
+    ),
+    Bad(
+        "an outreach whose words are wrong",
+        f"preset: strive\noutreach:\n  - {RULE},\n     subject: 'From {{givn_name}}', message: 'A }} here'}}\n",
+        [
+            "4:6: there is no field 'givn_name' to put here. Did you mean 'given_name'?",
+            "4:35: a brace '}' stands alone. Write {field}, or }} for a brace.",
+        ],
+    ),
+    Bad(
+        "an outreach that puts a list into words, or computes",
+        f"preset: strive\noutreach:\n  - {RULE},\n     subject: 'I am {{tags}}', message: '{{city.upper}}'}}\n",
+        [
+            "4:6: there is no field 'tags' to put here. Only fields with one value can be put into words.",
+            "4:30: there is no field 'city.upper' to put here. "
+            "A field of your own is custom.NAME; a default stands after a bar: {city|town}.",
+        ],
+    ),
+    Bad(
+        "an outreach that is a letter and a call",
+        f"preset: strive\noutreach:\n  - {RULE}, message: Hello, duration: 1 min}}\n",
+        ["3:136: 'message' and 'duration' do not go together: a campaign is of letters or of calls."],
+    ),
+    Bad(
+        "an outreach about two events",
+        f"preset: strive\noutreach:\n  - {BARE}, when: {{tag: A, consent: sms}}}}\n",
+        ["3:98: tag and consent: one of them at a time. One event a rule; write a rule for each."],
+    ),
+    Bad(
+        "an outreach about what never happens",
+        "preset: strive\noutreach:\n"
+        "  - {name: a, campaign: f77e736b-d295-4e68-96ec-a765090c6523, target: {title: S}, when: {field: full_name}}\n"
+        "  - {name: b, campaign: f77e736b-d295-4e68-96ec-a765090c6523, target: {title: S}, when: {tag: 'A*'}}\n",
+        [
+            "3:90: 'full_name' is not a field. It is put together from given_name and family_name: name one of them.",
+            "4:90: 'A*' is not the name of a tag. Give its whole name: nothing stands for others.",
+        ],
+    ),
+    Bad(
+        "an outreach with a campaign by its name, no target, and a name no rule can have",
+        "preset: strive\noutreach:\n"
+        "  - {name: My Rule, campaign: save-the-park, target: {}, referrer: {referrer: x}, when: {consent: mail}}\n",
+        [
+            "3:6: 'My Rule' is not a name. Small letters, digits and _, such as wrote_letter.",
+            "3:21: 'save-the-park' is not the id of a campaign. It is the last part of the campaign's address in the "
+            "API, as in f77e736b-d295-4e68-96ec-a765090c6523.",
+            "3:46: title, given_name, family_name or ocdid is missing. Say whom the person reached.",
+            "3:58: source, website, email_referrer or mobile_message_referrer is missing. Say where they came from, or "
+            "leave `referrer` out.",
+            "3:69: there is no key 'referrer' in a referrer. Did you mean 'email_referrer'?",
+            "3:90: there is no channel 'mail'. Did you mean 'email'?",
+        ],
+    ),
+    Bad(
+        "two rules of one name, and one that would bring about another",
+        f"preset: strive\noutreach:\n  - {RULE}}}\n  - {RULE}, add_tags: [wrote LETTER]}}\n",
+        [
+            "4:6: there is a rule 'wrote' already. Each needs a name of its own.",
+            "4:131: the tag 'wrote LETTER' fires the rule 'wrote': an outreach must not bring about another.",
+        ],
+        schema_sees_it=False,
+    ),
+    Bad(
+        "an event on a blank value",
+        f"preset: strive\noutreach:\n  - {BARE}, when: {{field: city, is: ''}}}}\n",
+        ["3:103: this must not be blank. An event is a value that was set."],
+        schema_sees_it=False,
     ),
 ]
