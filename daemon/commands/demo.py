@@ -21,6 +21,17 @@ from daemon.settings import Settings
 from daemon.sync import cycle
 from daemon.sync.roster import Roster
 
+LETTER = "Wrote a letter"
+OUTREACH = """
+outreach:
+  - name: letter
+    when: {tag: Wrote a letter}
+    campaign: CAMPAIGN
+    target: {title: Senator, family_name: Example}
+    subject: "A letter from {city|somewhere}"
+"""
+"""What the demo's Action Network records when somebody gets that tag, wherever."""
+
 
 @click.command()
 @click.option("--people", type=click.IntRange(24, 5000), default=60, show_default=True, help="How many there are.")
@@ -28,7 +39,7 @@ from daemon.sync.roster import Roster
 @as_json
 @click.pass_context
 def command(ctx: click.Context, people: int, seed: int, as_json: bool) -> None:
-    """Watch a whole sync between two platforms, on this machine, with made-up people.
+    """Watch a whole sync between five platforms, on this machine, with made-up people.
 
     Nothing of yours is read or written: no configuration, no environment, no database. The exit code is 0 when the
     story came true.
@@ -62,7 +73,10 @@ def _settings(sandbox: Sandbox, folder: Path) -> Settings:
     connections: dict[str, Any] = {}
     for one in starter.accounts_of(sandbox.about()):
         mapping = folder / f"{one.platform}.yaml"
-        mapping.write_text(starter.mapping_text(one.platform, sandbox=True), encoding="utf-8")
+        text = starter.mapping_text(one.platform, sandbox=True)
+        if one.platform == "action_network":
+            text += OUTREACH.replace("CAMPAIGN", sandbox.action_network.campaign("Write to your senator"))
+        mapping.write_text(text, encoding="utf-8")
         connections[one.platform] = {
             **one.settings,
             "platform": one.platform,
@@ -78,7 +92,7 @@ def tell(sandbox: Sandbox, roster: Roster, *, aloud: bool) -> dict[str, Any]:
     """The story, chapter by chapter; what did not come true is listed under `broken`."""
     play = Play(sandbox, roster)
     if aloud:
-        say("Nothing here is real: two platforms run on this machine only, and their people are made up.", dim=True)
+        say("Nothing here is real: five platforms run on this machine only, and their people are made up.", dim=True)
     for happen, told in (
         (play.before, _tell_before),
         (play.first_run, _tell_first),
@@ -122,20 +136,32 @@ class Play:
 
     def edits(self) -> None:
         with self.roster.store.look() as tx:
-            mover, leaver = tale.two_known_everywhere(tx, self.sandbox)
-        self.story["edit"] = {**mover, "field": "city", "from": mover["city"], "to": "Savannah Beach"}
-        self.story["opt_out"] = leaver
-        self.sandbox.strive.edit_member(mover["strive"], city=self.story["edit"]["to"])
-        self.sandbox.strive.opt_out(leaver["strive"])
+            mover, leaver, writer = tale.known_everywhere(tx, self.sandbox, 3)
+        to = "Savannah Beach"
+        self.story |= {"edit": {**mover, "from": mover["city"], "to": to}, "opt_out": leaver, "letter": writer}
+        self.sandbox.strive.edit_member(int(mover["strive"]), city=to)
+        self.sandbox.carium.unsubscribe(leaver["carium"])
+        self.sandbox.telerivet.add_to_group(writer["telerivet"], LETTER)
         self.sandbox.reset_log()
 
     def second_run(self) -> None:
         self.story["second"] = tale.books(cycle.run(self.roster))
-        edit, leaver = self.story["edit"], self.story["opt_out"]
+        edit, leaver, sandbox = self.story["edit"], self.story["opt_out"], self.sandbox
+        moved = sandbox.action_network.person(edit["action_network"])["postal_addresses"]
+        left = sandbox.action_network.person(leaver["action_network"])["phone_numbers"]
+        (campaign,) = sandbox.action_network.campaign_table.rows
         self.story["arrived"] = {
-            "city": self.sandbox.telerivet.contact(edit["telerivet"])["vars"].get("city"),
-            "blocked": self.sandbox.telerivet.contact(leaver["telerivet"])["send_blocked"],
-            "opt_out_first": tale.opt_out_first(self.sandbox, edit["to"]),
+            "city": {
+                "Telerivet": sandbox.telerivet.contact(edit["telerivet"])["vars"].get("city"),
+                "Action Network": moved[0]["locality"] if moved else None,
+            },
+            "no": {
+                "Strive": sandbox.strive.member(int(leaver["strive"]))["opt_in"] is False,
+                "Telerivet": sandbox.telerivet.contact(leaver["telerivet"])["send_blocked"],
+                "Action Network": bool(left) and left[0]["status"] == "unsubscribed",
+            },
+            "opt_out_first": tale.opt_out_first(sandbox, edit["to"]),
+            "outreaches": len(sandbox.action_network.outreaches(campaign)),
         }
 
     def third_run(self) -> None:
@@ -154,18 +180,19 @@ def _chapter(title: str) -> None:
 
 
 def _tell_before(story: dict[str, Any]) -> None:
-    _chapter("Two platforms, many of the same people, typed by different hands")
+    _chapter("Five platforms, many of the same people, typed by different hands")
     for platform, people in story["before"].items():
         nos = sum(person["no"] for person in people.values())
-        say(f"  {platform:<10} holds {len(people):,} records; {nos} of them have said no")
+        say(f"  {platform:<15} holds {len(people):,} records; {nos} of them have said no")
 
 
 def _tell_first(story: dict[str, Any]) -> None:
-    both = story["recognised"]
-    _chapter(f"The first run: {both['count']} people were recognised on both sides; {story['contacts']} people in all")
-    for pair in both["examples"]:
+    known = story["recognised"]
+    many = f"{known['count']} people were recognised on several platforms, {known['everywhere']} of them on all five"
+    _chapter(f"The first run: {many}; {story['contacts']} people in all")
+    for one in known["examples"]:
         say()
-        table((pair["contact"], "strive", "telerivet"), pair["rows"])
+        table((one["contact"], *tale.SHOWN), one["rows"])
     _chapter("What was sent")
     for line in story["pushed"]["lines"]:
         say(f"  {line}")
@@ -185,19 +212,23 @@ def _tell_calls(books: dict[str, Any]) -> None:
 
 
 def _tell_edits(story: dict[str, Any]) -> None:
-    edit, leaver = story["edit"], story["opt_out"]
-    _chapter("Then two things happen on Strive")
-    say(f"  {edit['name']} moves: city {edit['from']} → {edit['to']}")
-    say(f"  {leaver['name']} answers STOP")
+    edit = story["edit"]
+    _chapter("Then three things happen")
+    say(f"  {edit['name']} moves: on Strive, city {edit['from']} → {edit['to']}")
+    say(f"  {story['opt_out']['name']} answers STOP to a text from Carium, which takes no writes but is heard")
+    say(f"  {story['letter']['name']} gets the tag {LETTER!r} on Telerivet")
 
 
 def _tell_second(story: dict[str, Any]) -> None:
     arrived = story["arrived"]
     _chapter(f"The second run: {plural(story['second']['sent'], 'push', 'pushes')} sent")
     first = ", before anything else was written" if arrived["opt_out_first"] else ""
-    said = f"blocked on Telerivet{first}" if arrived["blocked"] else "NOT blocked on Telerivet"
-    say(f"  {story['opt_out']['name']} is {said}")
-    say(f"  {story['edit']['name']} lives in {arrived['city']} on Telerivet, too")
+    told = ", ".join(name for name, said in arrived["no"].items() if said)
+    say(f"  {story['opt_out']['name']} gets no more texts: {told or 'NOBODY'} told{first}")
+    cities = ", ".join(f"{city} on {name}" for name, city in arrived["city"].items())
+    say(f"  {story['edit']['name']} lives in {cities}")
+    recorded = plural(arrived["outreaches"], "outreach", "outreaches")
+    say(f"  {recorded} recorded on Action Network: {story['letter']['name']} wrote to Senator Example")
     _tell_calls(story["second"])
 
 
@@ -211,7 +242,7 @@ def _tell_third(story: dict[str, Any]) -> None:
 def _tell_harm(story: dict[str, Any]) -> None:
     _chapter("What a careless client would have destroyed meanwhile")
     for kind, count in story["harm"].items():
-        say(f"  {kind.replace('_', ' '):<18} {count}")
+        say(f"  {kind.replace('_', ' '):<20} {count}")
 
 
 def _end(story: dict[str, Any]) -> None:

@@ -158,7 +158,7 @@ def accounts_of(about: Mapping[str, Any]) -> list[Account]:
         if said is None:
             continue
         settings = {key: value for key, value in said.items() if key not in asked.secrets}
-        settings |= {"rate": RATE, "priority": PRIORITY[asked.platform]}
+        settings |= {"rate": RATE, "priority": PRIORITY.get(asked.platform, 0)}
         found.append(Account(asked.platform, settings, {secret: said[secret] for secret in asked.secrets}))
     return found
 

@@ -7,6 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from daemon.sandbox.action_network_api import action_network
+from daemon.sandbox.carium import USERNAME, CariumModel
+from daemon.sandbox.carium_api import CariumApi
+from daemon.sandbox.colony import CLIENT, HOME, ColonyModel
+from daemon.sandbox.colony import USERNAME as USERNAME_AT_COLONY
+from daemon.sandbox.colony_api import ColonyApi
 from daemon.sandbox.commits import Clock
 from daemon.sandbox.harm import Harm, SaysNo
 from daemon.sandbox.strive import CAMPAIGN, StriveModel
@@ -110,7 +116,49 @@ def telerivet(ground: Ground, others: SaysNo) -> Account:
     )
 
 
-OPENERS: dict[str, Callable[[Ground, SaysNo], Account]] = {"strive": strive, "telerivet": telerivet}
+def carium(ground: Ground, _others: SaysNo) -> Account:
+    model, password = CariumModel(ground.harm, ground.lock, ground.clock), "sandbox-carium-password"
+    return Account(
+        "carium",
+        "Carium",
+        model,
+        CariumApi(model, password),
+        {"username": USERNAME},
+        {"password": password},
+        model.users,
+        "users",
+        ("add_user", "edit_user", "unsubscribe", "consent", "archive", "delete_user", "user", "users"),
+        ("token_seconds", "page_max", "page_total"),
+    )
+
+
+def colony(ground: Ground, others: SaysNo) -> Account:
+    model = ColonyModel(ground.harm, ground.lock, ground.clock)
+    password, secret = "sandbox-colony-password", "sandbox-colony-secret"
+    return Account(
+        "colony",
+        "Colony",
+        model,
+        ColonyApi(model, others, password, secret),
+        {"username": USERNAME_AT_COLONY, "client_id": CLIENT, "contact_list": HOME},
+        {"password": password, "client_secret": secret},
+        model.contacts,
+        "contacts",
+        (
+            *("add_contact", "edit_contact", "add_to_list", "remove_from_list", "opt_out", "lift_opt_out"),
+            *("add_optout", "delete_contact", "delete_list", "contact", "contacts"),
+        ),
+        ("token_seconds", "page_max", "names_lists", "import_after"),
+    )
+
+
+OPENERS: dict[str, Callable[[Ground, SaysNo], Account]] = {
+    "strive": strive,
+    "telerivet": telerivet,
+    "action_network": action_network,
+    "colony": colony,
+    "carium": carium,
+}
 
 
 def opened(ground: Ground, called: set[str]) -> dict[str, Account]:

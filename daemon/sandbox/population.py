@@ -1,4 +1,4 @@
-"""A messy population: the same people, typed by different hands on either side.
+"""A messy population: the same people, typed by different hands on every side.
 
 It comes out the same for the same seed. Each person gets one of the `DECK`'s stories, in turn, so every kind
 of mess is there as soon as there are as many people as cards.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import gc
 import random
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from daemon.sandbox.elsewhere import ELSEWHERE
 from daemon.sandbox.names import AREA_CODES, FAMILY, GIVEN, GROUPS, PLACES, STREETS
 from daemon.sandbox.strive import Origin, StriveModel
 from daemon.sandbox.table import Table
@@ -38,15 +39,16 @@ class Person:
     street: str
     groups: list[str]
     language: str
-    ids: dict[str, list[Any]] = field(default_factory=lambda: {"strive": [], "telerivet": []})
+    ids: dict[str, list[Any]] = field(default_factory=dict)
 
 
 class Population:
-    """Fills both platforms. `truth`: who is behind which record."""
+    """Fills the platforms whose models it is given. `truth`: who is behind which record."""
 
-    def __init__(self, strive: StriveModel, telerivet: TelerivetModel, seed: int) -> None:
+    def __init__(self, strive: StriveModel, telerivet: TelerivetModel, others: Mapping[str, Any], seed: int) -> None:
         self.strive = strive
         self.telerivet = telerivet
+        self.others = others
         self.dice = random.Random(seed)
         self.truth: Truth = {}
         self._start = int(strive.clock()) - _YEAR
@@ -59,6 +61,7 @@ class Population:
             for number in range(people):
                 person = self._person(number)
                 DECK[number % len(DECK)](self, person)
+                self._elsewhere(person, number)
                 self.truth[person.key] = person.ids
                 self._last = person
         return self.truth
@@ -66,6 +69,12 @@ class Population:
     def at(self, person: Person) -> float:
         """When somebody came in: half a year of imports, ended half a year ago."""
         return self._start + int(person.key[1:]) * self._step
+
+    def _elsewhere(self, person: Person, number: int) -> None:
+        for name, model in self.others.items():
+            place, is_there = ELSEWHERE[name]
+            if is_there(number):
+                person.ids[name].append(place(model, person, number, self.at(person)))
 
     def _person(self, number: int) -> Person:
         dice = self.dice
@@ -77,7 +86,8 @@ class Population:
         street = f"{dice.randrange(1, 999)} {dice.choice(STREETS)}"
         key = f"p{number:06d}"
         place = dice.choice(PLACES)
-        return Person(key, given, family, phone(number), f"{local}@{domain}", place, street, groups, language)
+        ids: dict[str, list[Any]] = {name: [] for name in ("strive", "telerivet", *self.others)}
+        return Person(key, given, family, phone(number), f"{local}@{domain}", place, street, groups, language, ids)
 
     # Records ------------------------------------------------------------------------------------------------
 

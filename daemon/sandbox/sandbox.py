@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from daemon.sandbox.accounts import Ground, opened
+from daemon.sandbox.action_network import ActionNetworkModel
+from daemon.sandbox.carium import CariumModel
+from daemon.sandbox.colony import ColonyModel
 from daemon.sandbox.commits import Clock
 from daemon.sandbox.control import Control
+from daemon.sandbox.elsewhere import ELSEWHERE
 from daemon.sandbox.faults import Fault, Faults
 from daemon.sandbox.harm import Harm
 from daemon.sandbox.population import Population, Truth
@@ -38,7 +43,8 @@ class Call:
 class Sandbox:
     """Every platform as a local server, faithful down to the traps.
 
-    `people` and `seed` make the population (see population.py); `empty`: nobody is there. `clock` gives the
+    `people` and `seed` make the population (see population.py) of Strive, Telerivet and `others` (None: of every
+    platform); `empty`: nobody is there. `clock` gives the
     times of records, in seconds since 1970; `log_limit` keeps only so many of the newest requests.
     A context manager; leaving it raises RuntimeError if the sandbox itself had a bug meanwhile.
     """
@@ -49,6 +55,7 @@ class Sandbox:
         seed: int = 1,
         *,
         empty: bool = False,
+        others: Collection[str] | None = None,
         clock: Clock = time.time,
         log_limit: int | None = None,
     ) -> None:
@@ -63,6 +70,7 @@ class Sandbox:
         self._control = Control(self)
         self._server: Server | None = None
         self._lock = lock
+        self._others = [name for name in ELSEWHERE if name in (self.accounts if others is None else others)]
         self.reset(people, seed, empty=empty)
 
     # Running ------------------------------------------------------------------------------------------------
@@ -106,6 +114,18 @@ class Sandbox:
     def telerivet(self) -> TelerivetModel:
         return self._model("telerivet", TelerivetModel)
 
+    @property
+    def carium(self) -> CariumModel:
+        return self._model("carium", CariumModel)
+
+    @property
+    def action_network(self) -> ActionNetworkModel:
+        return self._model("action_network", ActionNetworkModel)
+
+    @property
+    def colony(self) -> ColonyModel:
+        return self._model("colony", ColonyModel)
+
     def _model(self, platform: str, kind: type[T]) -> T:
         model = self.accounts[platform].model
         assert isinstance(model, kind)
@@ -122,7 +142,8 @@ class Sandbox:
             self.faults.clear()
             self.requests.clear()
             self.harm_log.__init__()  # type: ignore[misc]
-            population = Population(self.strive, self.telerivet, seed)
+            others = {name: self.accounts[name].model for name in self._others if name in self.accounts}
+            population = Population(self.strive, self.telerivet, others, seed)
             self.truth = population.fill(0 if empty else people)
             return {name: len(account.model) for name, account in self.accounts.items()}
 

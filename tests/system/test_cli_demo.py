@@ -24,20 +24,21 @@ def test_the_story_comes_true(tmp_path: Path) -> None:
     begun = time.monotonic()
     done = Shell(tmp_path, process=True)("demo")
     for chapter in (
-        "Two platforms, many of the same people",
-        "people were recognised on both sides",
+        "Five platforms, many of the same people",
+        "of them on all five",
         "What was sent",
         "What is held, because guessing would be worse",
-        "Then two things happen on Strive",
-        "blocked on Telerivet, before anything else was written",
-        "lives in Savannah Beach on Telerivet, too",
+        "Then three things happen",
+        "Strive, Telerivet, Action Network told, before anything else was written",
+        "lives in Savannah Beach on Telerivet, Savannah Beach on Action Network",
+        "1 outreach recorded on Action Network",
         "nothing was sent",
         "Every word of it came true.",
     ):
         assert chapter in done.stdout, chapter
     assert done.stderr == ""
     assert not list(tmp_path.iterdir())
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 60
 
 
 def test_a_database_of_the_users_is_not_touched(tmp_path: Path) -> None:
@@ -76,15 +77,16 @@ def spoil(*path: str, to: object) -> Callable[[Story], None]:
 @pytest.mark.parametrize(
     ("spoiled", "told"),
     [
-        (spoil("arrived", "blocked", to=False), "the opt-out did not arrive"),
+        (spoil("arrived", "no", "Strive", to=False), "the opt-out did not arrive at Strive"),
+        (spoil("arrived", "outreaches", to=2), "2 outreaches recorded, not one"),
         (spoil("arrived", "opt_out_first", to=False), "the opt-out was not the first to be written"),
-        (spoil("arrived", "city", to="Rome"), "the edit did not arrive"),
+        (spoil("arrived", "city", "Telerivet", to="Rome"), "the edit did not arrive at Telerivet"),
         (spoil("third", "sent", to=1), "the third run sent 1 push"),
         (spoil("harm", "duplicates", to=2), "duplicates: 2"),
         (spoil("second", "balanced", to=False), "the books of the second run do not balance"),
         (spoil("first", "outcome", to="failed"), "the first run: failed"),
         (spoil("first", "waiting", to=["strive"]), "the first run did not read everything"),
-        (spoil("recognised", "count", to=0), "nobody was recognised on both sides"),
+        (spoil("recognised", "everywhere", to=0), "nobody was recognised on all sides"),
     ],
 )
 def test_what_does_not_come_true_is_noticed(true_story: Story, spoiled: Callable[[Story], None], told: str) -> None:
@@ -106,5 +108,5 @@ def test_a_story_that_does_not_come_true_fails(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(cycle, "run", forgetful)
     done = Shell(tmp_path)("demo", "--people", 24, code=1)
-    assert "This should not have happened: the opt-out did not arrive" in done.stderr
+    assert "This should not have happened: the opt-out did not arrive at Strive" in done.stderr
     assert "Every word of it came true" not in done.stdout
