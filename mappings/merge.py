@@ -13,13 +13,14 @@ def merged(base: Raw, over: Raw) -> Raw:
     """Both together, every rule written out as a table, and nothing in it that is off.
 
     A rule that says where the field is (`at` or `select`) stands alone; one that does not changes only what
-    it says of the preset's. `where` replaces.
+    it says of the preset's. `where` replaces. Rules for outreaches are the file's own: no preset has any.
     """
     return {
         "fields": _each(base.get("fields", {}), over.get("fields", {})),
         "tags": _section(base, over, "tags"),
         "consent": _each(base.get("consent", {}), over.get("consent", {})),
         "where": _last(base.get("where"), over, "where"),
+        "outreach": over.get("outreach", []),
     }
 
 

@@ -277,6 +277,7 @@ class ByKey(Shape):
 
     what: str
     records: Mapping[str, Record]
+    several: str = "Put them in a list under `all`."
 
     def troubles(self, value: Any, path: Path) -> Iterator[Trouble]:
         if not isinstance(value, dict):
@@ -288,7 +289,7 @@ class ByKey(Shape):
         elif chosen:
             yield (
                 (*path, chosen[1]),
-                f"{listed(chosen)}: one of them at a time. Put them in a list under `all`.",
+                f"{listed(chosen)}: one of them at a time. {self.several}",
             )
         elif value:
             key = next(iter(value))

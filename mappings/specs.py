@@ -12,6 +12,7 @@ from jmespath.exceptions import JMESPathError
 from mappings.contact import SETS
 from mappings.language import SAME, field_shape
 from mappings.mapping import ConsentRule, Spec, TagRule
+from mappings.outreach import outreach_rules, outreach_troubles
 from mappings.paths import steps
 from mappings.rules import rule
 from mappings.shapes import Trouble
@@ -36,6 +37,7 @@ def spec(whole: Raw, *, platform: str, region: str, source: str) -> Spec:
         tags=_tags(whole["tags"]) if whole["tags"] else None,
         consent=tuple(_consent(channel, raw) for channel, raw in whole["consent"].items()),
         where=() if whole["where"] is None else (whole["where"],),
+        outreach=outreach_rules(whole["outreach"]),
     )
 
 
@@ -51,6 +53,7 @@ def troubles(whole: Raw) -> Iterator[Trouble]:
         for key in ("at", "map"):
             if key not in raw:
                 yield ("consent", channel), f"{key!r} is missing. Consent needs `at` and `map`."
+    yield from outreach_troubles(whole["outreach"])
 
 
 def _field(name: str, raw: Raw, path: Path) -> Iterator[Trouble]:

@@ -107,6 +107,37 @@ class Owed:
 
 
 @dataclass(slots=True)
+class Outreach:
+    """A row of `outreaches`: one event on one contact that a rule of one connection's mapping is about.
+
+    `at` and `since`: it happened then, or between the two, in whole seconds. `state`: owed; sending (it may have
+    arrived); sent; held (by the fuse, or until a person says what became of it); dead (refused); dropped.
+    """
+
+    connection: str
+    rule: str
+    contact_id: int
+    at: int
+    since: int
+    event: str
+    state: str = "owed"
+    approved: int = 0
+    insisted: int = 0
+    attempts: int = 0
+    campaign: str | None = None
+    external_id: str | None = None
+    reason: str | None = None
+    created_at: float = 0.0
+    begun_at: float | None = None
+    sent_at: float | None = None
+    id: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        return self.connection, self.rule, self.contact_id, self.at
+
+
+@dataclass(slots=True)
 class Account:
     """A row of `connections`."""
 

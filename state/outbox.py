@@ -66,12 +66,21 @@ class Outbox:
         query = select(outbox).where(outbox.c.connection == connection, outbox.c.target.in_(targets))
         return [_owed(r) for r in self._db.execute(query)]
 
-    def due(self, connection: str, now: float, limit: int, *, after: tuple[int, int] = (-1, 0)) -> list[Owed]:
-        """Open rows whose time has come, a "no" first, then in the order they arose, past (lane, id) `after`."""
+    def due(
+        self,
+        connection: str,
+        now: float,
+        limit: int,
+        *,
+        after: tuple[int, int] = (-1, 0),
+        states: Collection[str] = ("open",),
+    ) -> list[Owed]:
+        """Rows in these states whose time has come, a "no" first, then in the order they arose, past (lane, id)
+        `after`."""
         lane, last = after
         query = select(outbox).where(
             outbox.c.connection == connection,
-            outbox.c.state == "open",
+            outbox.c.state.in_(states),
             outbox.c.due_at <= now,
             (outbox.c.lane > lane) | ((outbox.c.lane == lane) & (outbox.c.id > last)),
         )

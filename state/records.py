@@ -118,6 +118,12 @@ class Holds:
         done = update(holds).where(*same).values(state="decided", decision=dumps(decision), decided_at=at)
         return self._db.execute(done).rowcount > 0
 
+    def by_connection(self) -> list[tuple[str | None, str, int]]:
+        """What is open: (connection, kind, how many). Some concern no single connection."""
+        columns = (holds.c.connection, holds.c.kind)
+        query = select(*columns, func.count()).where(holds.c.state == "open").group_by(*columns).order_by(*columns)
+        return [(connection, kind, count) for connection, kind, count in self._db.execute(query)]
+
     def counts(self) -> dict[str, int]:
         count = func.count().label("open")
         query = select(holds.c.kind, count).where(holds.c.state == "open").group_by(holds.c.kind)

@@ -16,6 +16,7 @@ from state.engine import FileLock, StateError, engine, make_private, sqlite_path
 from state.links import Links
 from state.migrate import upgrade
 from state.outbox import Outbox
+from state.outreaches import Outreaches
 from state.records import Connections, Holds, Journal, Runs
 
 
@@ -28,6 +29,7 @@ class Tx:
         self.contacts = Contacts(connection)
         self.links = Links(connection)
         self.outbox = Outbox(connection)
+        self.outreaches = Outreaches(connection)
         self.journal = Journal(connection)
         self.holds = Holds(connection)
         self.runs = Runs(connection)

@@ -9,6 +9,7 @@ suppressions  a "no" said by a record that belongs to no contact (any more); it 
 decisions     what a person decided about a record and a contact: the same, or not
 outbox        pushes owed
 journal       every change, in and out; append-only
+outreaches    actions to be recorded at campaigns: one row an event, kept when it was sent
 holds         what waits for a person
 runs          one row a run, with its books
 counters      numbers handed out by us (contact ids), so that a page can be written in bulk
@@ -153,6 +154,32 @@ outbox = Table(
     Index("ix_outbox_due", "connection", "state", "lane", "id"),
     Index("ix_outbox_contact_id", "contact_id"),
     sqlite_autoincrement=True,  # an id is never used again: a batch in hand must not take another row for its own
+)
+
+outreaches = Table(
+    "outreaches",
+    metadata,
+    Column("id", _id, primary_key=True),
+    Column("connection", String, nullable=False),
+    Column("rule", String, nullable=False),  # its name in the connection's mapping
+    Column("contact_id", BigInteger, nullable=False),  # as it was then: it may be part of another by now
+    Column("at", BigInteger, nullable=False),  # when it happened, whole seconds
+    Column("since", BigInteger, nullable=False),  # ... or the earliest it can have, where the feed does not tell
+    Column("event", Text, nullable=False),  # what happened, in words
+    Column("state", String, nullable=False),  # owed, sending, sent, held, dead, dropped
+    Column("approved", Integer, nullable=False),  # 1 once past the fuse
+    Column("insisted", Integer, nullable=False),  # 1 once a person said: send it, whatever the look-up cannot see
+    Column("attempts", Integer, nullable=False),
+    Column("campaign", String),  # where it was sent to
+    Column("external_id", String),  # the outreach, as the platform calls it
+    Column("reason", Text),
+    Column("created_at", Float, nullable=False),
+    Column("begun_at", Float),
+    Column("sent_at", Float),
+    UniqueConstraint("connection", "rule", "contact_id", "at"),
+    Index("ix_outreaches_due", "connection", "state", "id"),
+    Index("ix_outreaches_contact_id", "contact_id"),
+    sqlite_autoincrement=True,
 )
 
 journal = Table(

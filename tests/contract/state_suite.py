@@ -13,6 +13,7 @@ import pytest
 
 from state.model import Account, Hold, Noted
 from state.store import Store, Tx
+from tests.contract.state_outreaches import KeepsOutreaches, act
 from tests.contract.state_people import KeepsContacts, KeepsLinks
 from tests.contract.state_rows import ANN, contact, link, owed
 from tests.contract.state_work import KeepsRecords, KeepsTheOutbox
@@ -26,6 +27,7 @@ def _write_everywhere(tx: Tx) -> None:
     tx.links.suppress("strive", {"7": {ANN: ("unsubscribed", "held")}}, at=1.0)
     tx.links.decide("strive", "7", 1, "same", at=1.0)
     tx.outbox.add([owed("7")])
+    tx.outreaches.add([act()])
     tx.connections.add(Account("strive", "strive", "7"))
     tx.journal.add([Noted("took", {}, 1)])
     tx.holds.open(Hold("k", "match", {}))
@@ -41,6 +43,7 @@ def _all_there_is(tx: Tx) -> list[Any]:
         *tx.links.suppressed({ANN}),
         *tx.links.decided("strive", {"7"}),
         *tx.outbox.listed(),
+        *tx.outreaches.listed(["owed"]),
         *tx.connections.all(),
         *tx.journal.of_contacts({1}),
         *tx.holds.listed(),
@@ -55,7 +58,7 @@ class KeepsTransactionsApart:
         def write_and_stop() -> None:
             with store.transaction() as tx:
                 _write_everywhere(tx)
-                assert len(_all_there_is(tx)) == 11
+                assert len(_all_there_is(tx)) == 12
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -68,7 +71,7 @@ class KeepsTransactionsApart:
         with store.transaction() as tx:
             _write_everywhere(tx)
         with store.look() as tx:
-            assert len(_all_there_is(tx)) == 11
+            assert len(_all_there_is(tx)) == 12
 
     @pytest.mark.timeout(8)
     def test_looking_waits_for_no_writer_and_sees_nothing_half_done(self, store: Store) -> None:
@@ -115,5 +118,5 @@ class KeepsTransactionsApart:
             assert [c.id for c in tx.contacts.all()] == list(range(1, 41))
 
 
-class StateContract(KeepsContacts, KeepsLinks, KeepsTheOutbox, KeepsRecords, KeepsTransactionsApart):
+class StateContract(KeepsContacts, KeepsLinks, KeepsTheOutbox, KeepsOutreaches, KeepsRecords, KeepsTransactionsApart):
     """Everything an engine must keep."""
