@@ -18,13 +18,15 @@ from typing import Any, NoReturn
 
 import click
 
-from daemon.commands.options import CONFIG, FAILED, INTERRUPTED, LATER, Globals
-from daemon.errors import BadConfig, Busy, RetryLater, RosterdError
+from daemon.commands.options import CONFIG, FAILED, INTERRUPTED, LATER, USAGE, Globals
+from daemon.errors import BadConfig, BadPlan, Busy, RetryLater, RosterdError
 
 COMMANDS: Mapping[str, str] = {
     "demo": "Watch a whole sync in a sandbox, with made-up people.",
     "init": "Write a configuration and mappings to start from.",
     "check": "Look for mistakes: configuration, mappings, database, accounts.",
+    "plan": "Show what a sync would send, and keep it as a file for apply.",
+    "apply": "Send exactly what a plan says.",
     "sync": "Bring every connection up to date, once.",
     "status": "Show how every connection is doing, and what waits.",
     "contacts": "Find people, and see why a field has its value.",
@@ -32,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "outbox": "See, retry or drop what is still owed to a platform.",
     "merge": "Say that two contacts are one person.",
     "unmerge": "Undo a merge.",
+    "mapping": "Try a mapping on a record, and see the presets.",
     "sandbox": "Serve both platforms locally, to try things on.",
     "config": "Show every setting, or those in effect.",
     "db": "Upgrade or check the database.",
@@ -97,6 +100,8 @@ def exit_code(problem: RosterdError) -> int:
     match problem:
         case BadConfig():
             return CONFIG
+        case BadPlan():
+            return USAGE
         case Busy() | RetryLater():
             return LATER
     return FAILED
@@ -119,11 +124,11 @@ def _leave_the_pipe() -> NoReturn:
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        click.echo(f"rosterd {_installed_version()}")
+        click.echo(f"rosterd {installed_version()}")
         ctx.exit()
 
 
-def _installed_version() -> str:
+def installed_version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -154,7 +159,7 @@ def main(ctx: click.Context, config: Path | None, verbose: bool, log_format: str
     \b
     Look around:       rosterd demo
     Start your own:    rosterd init, then rosterd check
-    See before doing:  rosterd sync --dry-run
+    See before doing:  rosterd plan
     Do:                rosterd sync
 
     Every command that shows something takes --json. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but

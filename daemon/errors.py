@@ -7,6 +7,7 @@ RosterdError
 ├── NeedsPerson    leave this connection alone until somebody fixes it
 ├── StopSync       end the run: going on could do harm
 ├── BadConfig      nothing was started: the configuration is wrong (exit 78)
+├── BadPlan        nothing was started: the file is not a plan that could be applied (exit 2)
 └── Busy           another instance holds the database (exit 75)
 """
 
@@ -53,6 +54,10 @@ class BadConfig(RosterdError):
     def __init__(self, problems: Sequence[str], *, hint: str = "") -> None:
         super().__init__("\n".join(problems), hint=hint)
         self.problems = list(problems)
+
+
+class BadPlan(RosterdError):
+    """A file that is no plan, was edited or cut short, or is in the way of a new one."""
 
 
 class Busy(RosterdError):

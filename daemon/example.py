@@ -37,6 +37,7 @@ SAMPLES: dict[str, Any] = {
     "username": "rosterd@example.org",
     "client_id": "0123456789abcdef",
     "group": "atlanta",
+    "contact_list": 12,
     "where": {"all": [{"field": "region", "in": ["GA", "IL"]}, {"not": {"tag": "inactive"}}]},
 }
 FIRST = (
@@ -125,7 +126,16 @@ def _connection(platform: str, model: type[Connection], told: Mapping[str, tuple
 def _lines(key: str, field: FieldInfo, value: Any, mark: str = "") -> Iterator[str]:
     if field.description:
         yield _comment(field.description)
-    yield f"{mark}{key} = {_toml(value)}"
+    if explained(value):
+        for name, inner in type(value).model_fields.items():
+            yield from _lines(f"{key}.{name}", inner, getattr(value, name), mark)
+    else:
+        yield f"{mark}{key} = {_toml(value)}"
+
+
+def explained(value: Any) -> bool:
+    """Whether this is a table whose keys have meanings of their own: each gets its line."""
+    return isinstance(value, BaseModel) and all(field.description for field in type(value).model_fields.values())
 
 
 def _comment(text: str) -> str:
@@ -150,7 +160,7 @@ def _toml(value: Any) -> str:
             return _toml(value.model_dump())
         case dict():
             return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
-        case list():
+        case list() | tuple():
             return "[" + ", ".join(map(_toml, value)) + "]"
         case float() if value.is_integer():
             return str(int(value))

@@ -141,11 +141,22 @@ def _sound(found: Found, error: ValidationError) -> Iterator[tuple[str, Connecti
 
 def _one_connection_an_account(found: Found, connections: dict[str, Connection]) -> None:
     """Two would answer each other's writes, and share one budget without knowing."""
-    first: dict[tuple[str, str, str], str] = {}
+    by_account: dict[tuple[str, str, str], str] = {}
+    by_key: dict[tuple[str, str, str], str] = {}
     for name, connection in connections.items():
-        if connection.enabled and (other := first.setdefault(connection.account, name)) != name:
-            text = f"is on the same account as {other!r} ({connection.platform} {connection.account_id})"
-            found.wrong(("connections", name), text, "keep one, or set enabled = false")
+        if not connection.enabled:
+            continue
+        platform, host, number = connection.account
+        if (other := by_account.setdefault((platform, host, number), name)) != name:
+            text = f"is on the same account as {other!r} ({platform} {number})"
+        elif (
+            connection.key_is_account
+            and (other := by_key.setdefault((platform, host, connection.credential), name)) != name
+        ):
+            text = f"has the same key as {other!r}: on {platform} one key is one account"
+        else:
+            continue
+        found.wrong(("connections", name), text, "keep one, or set enabled = false")
 
 
 def _or_raise(found: Found, settings: Settings | None, more: list[str] | None = None) -> Settings:
@@ -156,6 +167,7 @@ def _or_raise(found: Found, settings: Settings | None, more: list[str] | None = 
 
 
 def _load_mappings(found: Found, connections: ReadOnly[str, Connection]) -> tuple[dict[str, Mapping], list[str]]:
+    from daemon.platforms import registry
     from mappings.errors import MappingError
     from mappings.load import load as load_mapping
     from mappings.load import preset
@@ -165,7 +177,8 @@ def _load_mappings(found: Found, connections: ReadOnly[str, Connection]) -> tupl
     for name, one in connections.items():
         try:
             if one.mapping:
-                mapping = load_mapping(one.mapping, platform=one.platform, region=one.region)
+                outreach = registry.able(one).outreach
+                mapping = load_mapping(one.mapping, platform=one.platform, region=one.region, outreach=outreach)
             else:
                 mapping = preset(one.platform, region=one.region)
             if one.where is not None:

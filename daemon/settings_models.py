@@ -9,11 +9,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from daemon.platforms.colony_shape import FIELDS, PATHS, unfit
 from daemon.settings_types import (
     NAME,
     ApiKey,
@@ -91,6 +101,8 @@ class Connection(Defaults, ABC):
     priority: Whole = Field(
         default=0, description="When two sides change one field at the same moment, the higher wins."
     )
+    key_is_account: ClassVar[bool] = False
+    """Whether one credential always opens one account, whatever the account is called here."""
     _name: str = PrivateAttr("")
 
     @property
@@ -199,6 +211,7 @@ class Telerivet(Keyed):
 class ActionNetwork(Keyed):
     """A group on Action Network: one API key belongs to one group. Clients have found a limit of 4 calls a second."""
 
+    key_is_account: ClassVar[bool] = True
     platform: Literal["action_network"]
     group: str | None = Field(
         default=None,
@@ -217,6 +230,60 @@ class ActionNetwork(Keyed):
         return self.group or self.name
 
 
+def _path_of(name: str) -> Any:
+    return Field(default=PATHS[name].default, description=PATHS[name].means)
+
+
+def _name_of(name: str) -> Any:
+    return Field(default=FIELDS[name].default, pattern=r"^[\w-]{0,80}$", description=FIELDS[name].means)
+
+
+class ColonyPaths(Part):
+    """Where Colony keeps what, below base_url."""
+
+    token: str = _path_of("token")
+    lists: str = _path_of("lists")
+    contacts: str = _path_of("contacts")
+    contact: str = _path_of("contact")
+    optouts: str = _path_of("optouts")
+    import_csv: str = _path_of("import_csv")
+    create_optout: str = _path_of("create_optout")
+
+    @field_validator("*")
+    @classmethod
+    def _fit(cls, value: str, info: ValidationInfo) -> str:
+        name = str(info.field_name)
+        if not value and not PATHS[name].default:
+            return value
+        if trouble := unfit(value, one=name == "contact"):
+            raise ValueError(trouble)
+        return value
+
+
+class ColonyFields(Part):
+    """What Colony calls things."""
+
+    id: str = _name_of("id")
+    phone: str = _name_of("phone")
+    first_name: str = _name_of("first_name")
+    last_name: str = _name_of("last_name")
+    email: str = _name_of("email")
+    city: str = _name_of("city")
+    updated: str = _name_of("updated")
+    lists: str = _name_of("lists")
+    list: str = _name_of("list")
+    page_size: str = _name_of("page_size")
+    other: tuple[Annotated[str, Field(pattern=r"^[\w-]{1,80}$")], ...] = Field(
+        default=(), description="Further fields of a contact, by Colony's names; in a mapping other.NAME."
+    )
+
+    @model_validator(mode="after")
+    def _enough(self) -> ColonyFields:
+        if not (self.id and self.phone and self.list):
+            raise ValueError("id, phone and list cannot do without a name")
+        return self
+
+
 class Colony(WithPassword):
     """A company on Colony. Only part of its API is published: it is only read unless you say otherwise."""
 
@@ -226,6 +293,24 @@ class Colony(WithPassword):
     client_secret: Password = Field(description="The client's secret itself; as with the password.")
     region: Region = Field(default="ZA", description="Where phone numbers without a country code belong.")
     direction: Direction = Field(default="in", description="both: read and write; in: only read; out: only write.")
+    scope: str = Field(
+        default="read",
+        pattern=r"^[\w:.+ -]{1,80}$",
+        description='What the token shall allow. To write, Colony may want "read+write": try it with `rosterd check`.',
+    )
+    contact_list: Whole | None = Field(
+        default=None,
+        gt=0,
+        description="The id of the list that new contacts go to; it is not taken for a tag. Left out: nobody is made.",
+    )
+    paths: ColonyPaths = Field(
+        default=ColonyPaths(),
+        description="Where Colony keeps what. Only part of it is published; `rosterd check` tries.",
+    )
+    fields: ColonyFields = Field(
+        default=ColonyFields(),
+        description="What Colony calls things. Its names for the fields of a contact are guesses.",
+    )
     base_url: BaseUrl = Field(default="https://api.colonyhq.com", description="Only to override.")
     rate: Number = Field(default=2.0, gt=0, le=1000, description="Calls per second, at most.")
     overlap: DurationOrZero = Field(
@@ -304,6 +389,7 @@ class Fuse(Limits):
     rekey: Limit = Field(default=Limit(rows=50, percent=5), description="Phones or emails replaced.")
     merge: Limit = Field(default=Limit(rows=50, percent=5), description="Contacts merged into one.")
     vanish: Limit = Field(default=Limit(rows=50, percent=5), description="Records gone from a platform.")
+    outreach: Limit = Field(default=Limit(rows=100, percent=5), description="Outreaches to be recorded.")
 
 
 class Log(Part):

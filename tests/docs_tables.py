@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,15 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from daemon.example import FIRST
+from daemon import matrix
+from daemon.example import FIRST, explained
 from daemon.platforms import registry
 from daemon.settings import config_schema
 from daemon.settings_models import PLATFORMS, Connection, Consent, Defaults, Fuse, Identity, Log, State
 from daemon.settings_types import show_duration
 from daemon.sync.resolve import WHY
 from daemon.sync.verdicts import CHOICES
-from mappings import language
+from mappings import language, outreach
 from mappings.load import preset
 from mappings.schema import schema as mapping_schema
 from mappings.shapes import Record, Shape
@@ -68,10 +69,16 @@ def _written(value: Any) -> str:
 
 
 def _keys(model: type[BaseModel], names: Iterable[str]) -> str:
-    rows = [
-        (f"`{name}`", _default(model.model_fields[name]), model.model_fields[name].description or "") for name in names
-    ]
-    return table(("key", "default", "meaning"), rows)
+    return table(("key", "default", "meaning"), [row for name in names for row in _key(name, model.model_fields[name])])
+
+
+def _key(name: str, field: FieldInfo) -> Iterator[Row]:
+    """A line for a key, or one for each key of a table whose keys have meanings of their own."""
+    if explained(field.default):
+        for inner, its_field in type(field.default).model_fields.items():
+            yield from _key(f"{name}.{inner}", its_field)
+    else:
+        yield f"`{name}`", _default(field), field.description or ""
 
 
 def _of(model: type[BaseModel]) -> Callable[[], str]:
@@ -126,6 +133,11 @@ def _conditions() -> str:
     return table(("key", "what it takes", "meaning"), rows)
 
 
+def _events() -> str:
+    rows = [row for record in outreach.WHEN.records.values() for row in _shape_rows(record)]
+    return table(("key", "what it takes", "it is an event when"), rows)
+
+
 def _transforms() -> str:
     rows = [(f"`{name}`", one.means, "yes" if one.inverts else "no") for name, one in TRANSFORMS.items()]
     return table(("name", "what is read", "undone when written"), rows)
@@ -140,11 +152,24 @@ def _preset(platform: str) -> Callable[[], str]:
             update, create = rule.writes and key in able.update, rule.writes and key in able.create
             written = "yes" if update else "when created" if create else "no"
             rows.append((f"`{rule.field}`", f"`{rule.at}`", written))
-        assert spec.tags is not None
-        ways = [word for word, can in (("added", able.add_tags), ("removed", able.remove_tags)) if can]
-        rows.append(("`tags`", f"`{spec.tags.rule.at}[].{spec.tags.rule.item}`", " and ".join(ways)))
-        rows += [(f"`{one.field}`", f"`{'.'.join(one.keys)}`", 'only a "no"') for one in spec.consent]
+        if spec.tags is not None:
+            ways = [word for word, can in (("added", able.add_tags), ("removed", able.remove_tags)) if can]
+            rows.append(("`tags`", f"`{spec.tags.rule.at}[].{spec.tags.rule.item}`", " and ".join(ways) or "no"))
+        for one in spec.consent:
+            written = 'only a "no"' if one.field.partition(".")[2] in able.consent_write else "no"
+            rows.append((f"`{one.field}`", f"`{'.'.join(one.keys)}`", written))
         return table(("our field", "theirs", "written"), rows)
+
+    return make
+
+
+# platforms
+
+
+def _matrix(rows: Callable[[Sequence[matrix.Able]], list[list[str]]], first: str) -> Callable[[], str]:
+    def make() -> str:
+        columns = [matrix.able(matrix.of_platform(name)) for name in registry.PLATFORMS]
+        return table((first, *(one.platform for one in columns)), rows(columns))
 
     return make
 
@@ -174,7 +199,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "channel": _record(language._CHANNEL),
     "conditions": _conditions,
     "transforms": _transforms,
+    "outreach": _record(outreach.RULE),
+    "outreach_when": _events,
+    "outreach_target": _record(outreach.TARGET),
+    "outreach_referrer": _record(outreach.REFERRER),
     **{f"preset_{name}": _preset(name) for name in PLATFORMS},
+    "platforms": _matrix(matrix.capability_rows, "what"),
+    "platform_fields": _matrix(matrix.field_rows, "field"),
     "choices": _choices,
     "why": _why,
 }

@@ -20,6 +20,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from daemon.platforms.base import (
+    Acted,
+    Action,
+    ActionsFound,
     Connector,
     Create,
     Cursor,
@@ -57,6 +60,32 @@ _OTHER = {"name"} ^ {"first", "last"}
 NAMED = without(FULL, read=FULL.read ^ _OTHER, update=FULL.update ^ _OTHER, create=FULL.create ^ _OTHER)
 NAME_ONLY = MAPPING.replace("  given_name: first\n  family_name: last\n", "  full_name: name\n")
 """A platform that has one name where the others have two."""
+
+
+class TwinOutreaches:
+    """Records what people did; not deduplicated. An outreach is called by its place in the list."""
+
+    def __init__(self, site: TwinPlatform) -> None:
+        self.site = site
+
+    def find(self, external_id: str, campaign: str, since: int, until: int) -> ActionsFound | None:
+        self.site.call("find")
+        if external_id not in self.site.rows:
+            return None
+        found = tuple(
+            str(place)
+            for place, one in enumerate(self.site.actions)
+            if (one.external_id, one.campaign) == (external_id, campaign) and since <= one.at <= until
+        )
+        return ActionsFound(found if self.site.sees_all else (), self.site.sees_all)
+
+    def send(self, action: Action) -> Acted | None:
+        then = self.site.call("act")
+        if action.external_id not in self.site.rows:
+            return None
+        self.site.actions.append(action)
+        self.site.after_work(then)
+        return Acted(str(len(self.site.actions) - 1), action.external_id)
 
 
 class TwinConnector(Connector):
@@ -117,6 +146,10 @@ class TwinConnector(Connector):
     @property
     def feed_is_sweep(self) -> bool:
         return self.site.feed_is_sweep
+
+    @property
+    def outreaches(self) -> TwinOutreaches | None:
+        return TwinOutreaches(self.site) if self.capabilities.outreach else None
 
     def fetch(self, external_ids: Sequence[str]) -> Iterator[Record]:
         for some in chunks(external_ids, self.capabilities.fetch):

@@ -10,6 +10,7 @@ from typing import Any
 
 from daemon.errors import AnswerLost, NeedsPerson, RetryLater
 from daemon.platforms.base import (
+    Action,
     Capabilities,
     Create,
     Evidence,
@@ -45,9 +46,12 @@ FULL = Capabilities(
 )
 """Can do everything. Narrow it with `without`, e.g. `without(FULL, compare_and_swap=False)`."""
 
+WRITES = ("push", "act")
+"""Verbs that do some work; `act` records an outreach."""
+
 FAULTS = ("later", "before", "person", "crash", "lost", "crash after")
 """later: refused for now. before: the connection breaks before the work. person: key refused. crash: the process
-dies before the work. lost, crash after (pushes only; else as later, crash): done, then the answer is gone, or the
+dies before the work. lost, crash after (writes only; else as later, crash): done, then the answer is gone, or the
 process dies. A fault may also be an exception, which is raised before the work."""
 
 
@@ -84,7 +88,9 @@ class TwinPlatform(TwinRows):
         self.feed_is_sweep, self.evidence = feed_is_sweep, evidence
         self.said_no: set[tuple[str, str]] = set()  # (record, channel) whose owner said no and did not take it back
         self.harm: Counter[str] = Counter()
-        self.calls: Counter[str] = Counter()  # by verb: sweep, changes, fetch, lookup, push
+        self.calls: Counter[str] = Counter()  # by verb: sweep, changes, fetch, lookup, push, find, act
+        self.actions: list[Action] = []  # the outreaches that were recorded, by whomever
+        self.sees_all = True  # a look-up of outreaches sees all there are
         self.pushes: list[Push] = []  # all that arrived
         self.writes: list[Push] = []  # those that changed a record
         self.idle_writes = 0  # those that changed nothing
@@ -169,9 +175,9 @@ class TwinPlatform(TwinRows):
             raise NeedsPerson(f"{self.name} refused our key (401)")
         if kind == "before":
             raise AnswerLost(f"the connection to {self.name} broke")
-        if kind == "crash" or (kind == "crash after" and verb != "push"):
+        if kind == "crash" or (kind == "crash after" and verb not in WRITES):
             raise Crash
-        if kind == "later" or (kind == "lost" and verb != "push"):
+        if kind == "later" or (kind == "lost" and verb not in WRITES):
             raise RetryLater(f"{self.name} is busy (503)")
         return kind
 
@@ -238,7 +244,11 @@ class TwinPlatform(TwinRows):
         if taken := self._taken(push):
             return Exists(push.ref, tuple(self.show(id_) for id_ in taken))
         tags = without_tags(with_tags(row["tags"], push.add_tags), push.remove_tags)
-        return self._changed(push, self._heeded(push) | ({"tags": tags} if tags != row["tags"] else {}))
+        values = self._heeded(push) | ({"tags": tags} if tags != row["tags"] else {})
+        for channel, key in (("sms", "phone"), ("email", "email")):
+            if channel in self.capabilities.starts_no and values.get(key) and not row[key]:
+                values["opt_in"] = {**values.get("opt_in", {}), channel: False}
+        return self._changed(push, values)
 
     def _opt_out(self, push: OptOut) -> Outcome:
         if push.channel not in self.capabilities.consent_write:

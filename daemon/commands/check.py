@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import click
 
+from daemon import matrix
+from daemon.commands.loops import warned
 from daemon.commands.options import CONFIG, FAILED, as_json
 from daemon.commands.session import Session, session
 from daemon.errors import RosterdError
@@ -88,6 +91,14 @@ def _mapping(found: Session, name: str) -> Iterator[Finding]:
     if not any(each.level == "error" for each in findings):
         both = len(mapping.readable & mapping.writable)
         yield Finding("config", "ok", f"mapping of {name}", f"{len(mapping.readable)} fields read, {both} both ways")
+        yield from _makes_nobody(found, name)
+
+
+def _makes_nobody(found: Session, name: str) -> Iterator[Finding]:
+    """The platform could make new people, and the mapping stands in the way: that is easily not meant."""
+    side = matrix.of_connection(found.settings.enabled[name], found.mappings[name])
+    if side.makes_nobody and side.writes and side.capabilities.create:
+        yield Finding("config", "note", f"mapping of {name}", f"no new people are made there: {side.makes_nobody}")
 
 
 def _database(found: Session) -> Iterator[Finding]:
@@ -99,8 +110,10 @@ def _database(found: Session) -> Iterator[Finding]:
             yield _no_database_yet(what, os.access(_existing_parent(path), os.W_OK))
             return
         with found.look() as tx:
-            people = tx.contacts.count()
+            people, loops = tx.contacts.count(), warned(found.settings, tx, time.time())
         yield Finding("database", "ok", what, f"{people:,} contacts")
+        for each in loops:
+            yield Finding("account", "warn", each.what, each.text, each.hint)
     except RosterdError as problem:
         yield Finding("database", "fail", what, str(problem), problem.hint)
 
@@ -126,11 +139,20 @@ def _account(found: Session, name: str) -> Iterator[Finding]:
         connector = registry.connect(found.settings.enabled[name], _facts(found, name))
         for what, well, text in connector.probe():
             yield Finding("account", "ok" if well else "warn", f"{name}: {what}", text)
+        for path, why in connector.lacks(_written(found, name)):
+            yield Finding("account", "warn", f"{name}: {path}", f"is mapped, and cannot be written: {why}")
     except RosterdError as problem:
         yield Finding("account", "fail", name, str(problem), problem.hint)
     finally:
         if connector is not None:
             connector.close()
+
+
+def _written(found: Session, name: str) -> list[str]:
+    """The dotted paths that the mapping of a connection writes; none where nothing is written at all."""
+    if found.settings.enabled[name].direction == "in":
+        return []
+    return [".".join(rule.keys) for rule in found.mappings[name].spec.rules if rule.writes]
 
 
 def _facts(found: Session, name: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from daemon.commands.options import CONTACT, as_json
 from daemon.commands.session import no_such, session
 from daemon.output import clean, json_out, say, table, when
 from daemon.sync.merge import value_of, view_of
-from state.model import Contact, Link, Noted, Owed
+from state.model import Contact, Link, Noted, Outreach, Owed
 from state.store import Tx
 
 
@@ -87,11 +87,12 @@ def show(ctx: click.Context, number: int, with_story: bool, as_json: bool) -> No
             raise no_such("contact", number, "rosterd contacts find NAME")
         links = tx.links.of_contacts({number}).get(number, [])
         owed = tx.outbox.of_contacts({number})
+        acts = tx.outreaches.of_contacts({number})
         noted = tx.journal.of_contacts({number}) if with_story else []
     if as_json:
-        json_out(_whole(contact, links, owed, noted))
+        json_out({**_whole(contact, links, owed, noted), "outreaches": acts})
     else:
-        _show(contact, links, owed, noted)
+        _show(contact, links, owed, acts, noted)
 
 
 def _whole(contact: Contact, links: list[Link], owed: list[Owed], noted: list[Noted]) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def _whole(contact: Contact, links: list[Link], owed: list[Owed], noted: list[No
     }
 
 
-def _show(contact: Contact, links: list[Link], owed: list[Owed], noted: list[Noted]) -> None:
+def _show(contact: Contact, links: list[Link], owed: list[Owed], acts: list[Outreach], noted: list[Noted]) -> None:
     say(f"c{contact.id}  {clean(value_of(contact.fields, 'full_name'))}", bold=True)
     if contact.merged_into:
         say(f"is part of c{contact.merged_into}; undo: rosterd unmerge c{contact.id}")
@@ -128,6 +129,10 @@ def _show(contact: Contact, links: list[Link], owed: list[Owed], noted: list[Not
             for p in owed
         ]
         table(("push#", "owed to", "kind", "state", "what", "why"), rows, title="Owed")
+    if acts:
+        say()
+        happened = [[f"o{a.id}", a.connection, a.rule, a.event, when(a.at), a.state, a.reason] for a in acts]
+        table(("outreach#", "at", "rule", "event", "happened", "state", "why"), happened, title="Outreaches")
     if noted:
         say()
         say("Story", bold=True)

@@ -42,7 +42,8 @@ def headline(hold: Hold) -> str:
         case "flip":
             return f"c{hold.contact_id}: {' and '.join(detail['says'])} keep changing {detail['field']} back"
         case "fuse":
-            return f"{plural(detail['count'], detail['kind'])} at once, of {plural(detail['holds'], 'record')} there"
+            pushes = plural(detail["count"], detail["kind"], "outreaches" if detail["kind"] == "outreach" else "")
+            return f"{pushes} at once, of {plural(detail['holds'], 'record')} there"
         case "consent_jump":
             return f"{plural(len(detail['records']), 'person', 'people')} who had said no now say yes, all at once"
         case "consent_missing":
@@ -51,6 +52,8 @@ def headline(hold: Hold) -> str:
             return f"c{hold.contact_id}: {detail['field']} was sent, and not stored"
         case "unwritable":
             return f"c{hold.contact_id}: {detail['field']} cannot be written there: {clean(detail['why'])}"
+        case "outreach":
+            return f"c{hold.contact_id}: {detail['rule']} may be recorded at its campaign, or not: {detail['why']}"
         case "shared_identifier" if "field" in detail:
             return f"c{hold.contact_id}: the {detail['field']} was not sent: {clean(detail['why'])}"
     return clean(f"c{hold.contact_id}: {detail.get('why', hold.kind)}")
@@ -92,6 +95,12 @@ def _choices(hold: Hold) -> list[tuple[str, str]]:
             return [
                 ("believe", "they really said yes again, there"),
                 ("dismiss", "they did not: everybody stays unsubscribed"),
+            ]
+        case "outreach":
+            return [
+                ("again", "it is not there: send it"),
+                ("arrived", "it is there: leave it"),
+                ("drop", "whatever it is: never send it"),
             ]
         case "not_stored" | "shared_identifier":
             return [("again", "try it once more"), ("dismiss", "leave it as it is")]
@@ -157,6 +166,8 @@ def _facts(hold: Hold, people: Concerned) -> None:
             table(("", hold.detail["field"]), rows)
         case _:
             _side_by_side(hold, people)
+    if hold.kind == "outreach":
+        say(f"it happened on {when(hold.detail['at'])}: look for an outreach of that moment at the campaign")
     say()
 
 

@@ -39,3 +39,18 @@ class ContactNumber(click.ParamType[int]):
 
 
 CONTACT = ContactNumber()
+
+
+class PushNumber(click.ParamType[int | str]):
+    """17 for a push, o17 for an outreach."""
+
+    name = "push"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        written = re.fullmatch(r"(o?)([1-9]\d{0,17})", str(value))
+        if written is None:
+            self.fail(f"{value!r} is no push: write 17 or o17, as `rosterd outbox list` shows them.", param, ctx)
+        return f"o{int(written[2])}" if written[1] else int(written[2])
+
+
+PUSH = PushNumber()

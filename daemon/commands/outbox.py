@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import click
 
-from daemon.commands.options import as_json
+from daemon.commands.options import PUSH, as_json
 from daemon.commands.session import session
 from daemon.errors import SkipRecord
 from daemon.output import clean, json_out, plural, say, table, when
-from state.model import CONSENT_LANE, Noted, Owed
+from daemon.sync import outreach
+from state.model import CONSENT_LANE, Noted, Outreach, Owed
 from state.store import Tx
 
 ALL = 1_000_000
+STATES = {"open": ("owed", "sending"), "held": ("held",), "dead": ("dead",)}
+"""Of an outreach, by what a push in such a state is called."""
 
 
 @click.group()
@@ -37,17 +41,27 @@ def command() -> None:
 def list_(ctx: click.Context, state: str | None, connection: str | None, limit: int, as_json: bool) -> None:
     """What is owed: open (goes with the next run), held (by the fuse), dead (refused, with the reason).
 
+    Outreaches to be recorded come last; theirs are the numbers with an o.
+
     \b
     rosterd outbox list --state dead --connection telerivet
     """
     with session(ctx).look() as tx:
         rows = tx.outbox.listed(state=state, connection=connection, limit=limit)
+        states = STATES[state] if state else tuple(each for some in STATES.values() for each in some)
+        more = tx.outreaches.listed(states, connection=connection, limit=limit - len(rows))
     if as_json:
-        json_out(rows)
-    elif not rows:
+        json_out([*rows, *({**asdict(each), "id": f"o{each.id}", "kind": "outreach"} for each in more)])
+    elif not rows and not more:
         say("nothing is owed")
     else:
-        table(("push#", "owed to", "kind", "state", "who", "what", "since", "why"), [_row(row) for row in rows])
+        shown = [*(_row(row) for row in rows), *(_outreach_row(each) for each in more)]
+        table(("push#", "owed to", "kind", "state", "who", "what", "since", "why"), shown)
+
+
+def _outreach_row(each: Outreach) -> list[Any]:
+    who, what = f"c{each.contact_id}", f"{each.rule} ({each.event}, {when(each.at)})"
+    return [f"o{each.id}", each.connection, "outreach", each.state, who, what, when(each.created_at), each.reason]
 
 
 def _row(push: Owed) -> list[Any]:
@@ -57,53 +71,68 @@ def _row(push: Owed) -> list[Any]:
 
 
 @command.command()
-@click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1))
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=PUSH)
 @click.option("--all", "everything", is_flag=True, help="Everything that was refused.")
 @as_json
 @click.pass_context
-def retry(ctx: click.Context, ids: tuple[int, ...], everything: bool, as_json: bool) -> None:
+def retry(ctx: click.Context, ids: tuple[int | str, ...], everything: bool, as_json: bool) -> None:
     """Try refused pushes again with the next run.
 
     \b
-    rosterd outbox retry 17 18
+    rosterd outbox retry 17 18 o3
     rosterd outbox retry --all
     """
     if bool(ids) == everything:
         raise click.UsageError("Say which: ids as `rosterd outbox list` shows them, or --all.")
     with session(ctx).change() as (tx, roster):
         pushes = tx.outbox.listed(state="dead", limit=ALL) if everything else _asked(tx, ids)
+        acts = tx.outreaches.listed(["dead"], limit=ALL) if everything else _asked_outreaches(tx, ids)
         for push in pushes:
             if push.state == "held":
                 raise SkipRecord(f"push {push.id} waits for the fuse", hint="rosterd holds list --kind fuse")
             push.state, push.attempts, push.reason, push.due_at = "open", 0, None, 0.0
+        for act in acts:
+            _retry_outreach(act)
         tx.outbox.put(pushes)
-        tx.journal.add([_noted("retried", push, roster.clock()) for push in pushes])
+        tx.outreaches.put(acts)
+        tx.journal.add(_all_noted("retried", pushes, acts, roster.clock()))
     if as_json:
-        json_out({"retried": [push.id for push in pushes]})
+        json_out({"retried": _ids(pushes, acts)})
     else:
-        say(f"{plural(len(pushes), 'push goes', 'pushes go')} with the next run: rosterd sync")
+        say(f"{plural(len(pushes) + len(acts), 'push goes', 'pushes go')} with the next run: rosterd sync")
+
+
+def _retry_outreach(act: Outreach) -> None:
+    if act.state == "held":
+        raise SkipRecord(f"outreach o{act.id} waits for a person", hint="rosterd holds list")
+    if act.state == "dead":
+        act.state, act.attempts, act.reason = "owed", 0, None
 
 
 @command.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True, type=click.IntRange(1))
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, type=PUSH)
 @click.option("--force", is_flag=True, help="Also an opt-out. The person would be written to against their will.")
 @as_json
 @click.pass_context
-def drop(ctx: click.Context, ids: tuple[int, ...], force: bool, as_json: bool) -> None:
+def drop(ctx: click.Context, ids: tuple[int | str, ...], force: bool, as_json: bool) -> None:
     """Owe these no longer. The platform keeps what it has until the field moves again.
 
     \b
     rosterd outbox drop 17
     """
     with session(ctx).change() as (tx, roster):
-        pushes = _asked(tx, ids)
+        pushes, acts = _asked(tx, ids), _asked_outreaches(tx, ids)
         _spare_the_nos(pushes, force)
-        tx.outbox.drop(ids)
-        tx.journal.add([_noted("dropped", push, roster.clock()) for push in pushes])
+        tx.outbox.drop([push.id for push in pushes if push.id is not None])
+        for act in acts:
+            act.state, act.reason = "dropped", "dropped by a person"
+            tx.holds.close(outreach.hold_key(act), {"choice": "drop"}, at=roster.clock())
+        tx.outreaches.put(acts)
+        tx.journal.add(_all_noted("dropped", pushes, acts, roster.clock()))
     if as_json:
-        json_out({"dropped": [push.id for push in pushes]})
+        json_out({"dropped": _ids(pushes, acts)})
     else:
-        say(f"{plural(len(pushes), 'push', 'pushes')} dropped")
+        say(f"{plural(len(pushes) + len(acts), 'push', 'pushes')} dropped")
 
 
 def _spare_the_nos(pushes: Sequence[Owed], force: bool) -> None:
@@ -120,16 +149,39 @@ def _spare_the_nos(pushes: Sequence[Owed], force: bool) -> None:
     say(f"warning: dropped somebody's no: {which}; see to it by hand that they are not written to", err=True)
 
 
-def _asked(tx: Tx, ids: Sequence[int]) -> list[Owed]:
-    found = tx.outbox.get(ids)
-    missing = sorted(set(ids) - {push.id for push in found})
-    if missing:
-        raise SkipRecord(
-            f"there is no push {', '.join(map(str, missing))}", hint="rosterd outbox list; it may have been sent"
-        )
+def _asked(tx: Tx, ids: Iterable[int | str]) -> list[Owed]:
+    wanted = {each for each in ids if isinstance(each, int)}
+    found = tx.outbox.get(wanted)
+    _none_missing(wanted - {push.id for push in found})
     return found
+
+
+def _asked_outreaches(tx: Tx, ids: Iterable[int | str]) -> list[Outreach]:
+    """Those that are not over."""
+    wanted = {each for each in ids if isinstance(each, str)}
+    found = [act for act in tx.outreaches.get([int(each[1:]) for each in wanted]) if act.state not in outreach.OVER]
+    _none_missing(wanted - {f"o{act.id}" for act in found})
+    return found
+
+
+def _none_missing(missing: Iterable[int | str | None]) -> None:
+    if names := ", ".join(sorted(map(str, missing))):
+        raise SkipRecord(f"there is no push {names}", hint="rosterd outbox list; it may have been sent")
+
+
+def _ids(pushes: Iterable[Owed], acts: Iterable[Outreach]) -> list[int | str | None]:
+    return [*(push.id for push in pushes), *(f"o{act.id}" for act in acts)]
+
+
+def _all_noted(event: str, pushes: Iterable[Owed], acts: Iterable[Outreach], at: float) -> list[Noted]:
+    return [*(_noted(event, push, at) for push in pushes), *(_outreach_noted(event, act, at) for act in acts)]
 
 
 def _noted(event: str, push: Owed, at: float) -> Noted:
     detail = {"push": push.id, "kind": push.kind, "owed": push.owed}
     return Noted(event, detail, push.contact_id, push.connection, push.external_id, at)
+
+
+def _outreach_noted(event: str, act: Outreach, at: float) -> Noted:
+    detail = {"push": f"o{act.id}", "kind": "outreach", "owed": {act.rule: act.event}}
+    return Noted(event, detail, act.contact_id, act.connection, None, at)

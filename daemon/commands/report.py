@@ -9,7 +9,7 @@ from daemon.sync.books import Books, Report
 from daemon.sync.resolve import WHY
 
 COLUMNS = ("connection", "read#", "changed#", "unchanged#", "out of scope#", "held#", "failed#")
-SENT = ("created#", "updated#", "opted out#", "refused#", "calls#")
+SENT = ("created#", "updated#", "opted out#", "outreaches#", "refused#", "calls#")
 
 
 def as_dict(done: Report) -> dict[str, Any]:
@@ -23,7 +23,6 @@ def as_dict(done: Report) -> dict[str, Any]:
         "waiting": done.waiting,
         "tripped": tripped,
         "connections": {name: each.as_dict() for name, each in done.books.items()},
-        **({"planned": done.planned} if done.dry_run else {}),
     }
 
 
@@ -53,7 +52,7 @@ def books_table(done: Report) -> None:
 
 def _row(name: str, books: Books) -> list[Any]:
     read = [books.read, books.changed, books.unchanged, books.out_of_scope, books.held, books.failed]
-    sent = [books.created, books.updated, books.opted_out, books.refused, books.calls]
+    sent = [books.created, books.updated, books.opted_out, books.outreaches, books.refused, books.calls]
     return [name, *(f"{number:,}" for number in [*read, *sent])]
 
 

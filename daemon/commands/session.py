@@ -14,6 +14,7 @@ from daemon import assemble, logs
 from daemon import settings as config
 from daemon.commands.options import Globals
 from daemon.errors import SkipRecord
+from daemon.platforms import registry
 from daemon.settings import Settings
 from daemon.sync.roster import Roster
 from state.store import Store, Tx
@@ -71,13 +72,19 @@ class Session:
 
 
 def set_up_log(options: Globals, settings: Settings | None = None) -> None:
-    """The log as configured, or as the command line says otherwise."""
+    """The log as configured, or as the command line says otherwise. With health data among the connections it stays
+    masked: people are merged, so a name from there may stand in any line."""
     log = settings.log if settings is not None else config.Log()
+    wanted = options.unmask or log.unmask
+    connections = {} if settings is None else settings.connections
+    private = [name for name, one in connections.items() if registry.sensitive(one.platform)]
     logs.configure(
         format=options.log_format or log.format,  # type: ignore[arg-type]  # click has checked the choice
         level="debug" if options.verbose else log.level,
-        unmask=options.unmask or log.unmask,
+        unmask=wanted and not private,
     )
+    if wanted and private:
+        logs.logger().warning("log.stays_masked", because=private, hint="they hold health data")
 
 
 def session(ctx: click.Context) -> Session:

@@ -111,7 +111,7 @@ class File:
 
 def files(accounts: Sequence[Account], *, region: str = "US", sandbox: bool = False) -> list[File]:
     """The configuration, a mapping and (where secrets are given) secret files for each account."""
-    tables = {one.platform: _table(one, region) for one in accounts}
+    tables: dict[str, Any] = {one.platform: _table(one, region) for one in accounts}
     found = [File("config.toml", example.skeleton(state_url="sqlite:///state.db", **tables))]
     for one in accounts:
         found.append(File(f"mappings/{one.platform}.yaml", mapping_text(one.platform, sandbox=sandbox)))

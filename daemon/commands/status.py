@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 import click
 
+from daemon import matrix
+from daemon.commands.loops import warned
 from daemon.commands.options import as_json
 from daemon.commands.session import Session, session
-from daemon.output import ago, json_out, plural, say, table, when
+from daemon.output import ago, clean, json_out, plural, say, table, when
 from daemon.sync.resolve import WHY
 from state.model import Account, Link
 from state.store import Tx
@@ -20,16 +23,21 @@ FAILED_SHOWN = 20
 
 @click.command()
 @click.option("--runs", default=5, show_default=True, help="How many of the last runs to show.")
+@click.option("--platforms", is_flag=True, help="What each connection can do, instead. Asks no database.")
 @as_json
 @click.pass_context
-def command(ctx: click.Context, runs: int, as_json: bool) -> None:
+def command(ctx: click.Context, runs: int, platforms: bool, as_json: bool) -> None:
     """Show how every connection is doing, and what waits. Works beside a running sync.
 
     \b
     rosterd status
     rosterd status --json | jq .holds
+    rosterd status --platforms
     """
     found = session(ctx)
+    if platforms:
+        _show_able(found, as_json=as_json)
+        return
     with found.look() as tx:
         state = gather(found, tx, runs, now=time.time())
     if as_json:
@@ -44,15 +52,29 @@ def gather(found: Session, tx: Tx, runs: int, *, now: float) -> dict[str, Any]:
     return {
         "at": now,
         "connections": [_connection(found, n, accounts.get(n), records.get(n, {}), now) for n in names],
+        "loops": [asdict(each) for each in warned(found.settings, tx, now)],
         "contacts": tx.contacts.count(),
         "outbox": [
             {"connection": connection, "kind": kind, "state": state, "count": count}
-            for connection, kind, state, count in tx.outbox.counts()
+            for connection, kind, state, count in sorted([*tx.outbox.counts(), *tx.outreaches.counts()])
         ],
         "holds": tx.holds.counts(),
         "failed": [_failed(link) for link in tx.links.with_state("failed", limit=FAILED_SHOWN)],
         "runs": tx.runs.latest(runs),
     }
+
+
+def _show_able(found: Session, *, as_json: bool) -> None:
+    """What each connection can do, from what its platform can and its mapping names."""
+    enabled = found.settings.enabled.items()
+    columns = [matrix.able(matrix.of_connection(one, found.mappings[name])) for name, one in enabled]
+    if as_json:
+        json_out([asdict(one) for one in columns])
+        return
+    names = [one.name if one.name == one.platform else f"{one.name} ({one.platform})" for one in columns]
+    table(("", *names), matrix.capability_rows(columns))
+    say()
+    table(("field", *names), matrix.field_rows(columns))
 
 
 def _connection(
@@ -92,6 +114,9 @@ def _show(state: dict[str, Any]) -> None:
     table(("connection", "platform", "last success", "reading", *(f"{s.replace('_', ' ')}#" for s in STATES)), rows)
     for each in state["connections"]:
         _trouble(each)
+    for each in state["loops"]:
+        say(f"warning: {each['what']}: {clean(each['text'])}", bold=True)
+        say(f"         {clean(each['hint'])}")
     say(plural(state["contacts"], "contact"))
     if state["outbox"]:
         rows = [[o["connection"], o["kind"], o["state"], f"{o['count']:,}"] for o in state["outbox"]]

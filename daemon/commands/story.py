@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from daemon.output import clean
+from daemon.output import clean, when
 from state.model import Noted
 
 
@@ -37,6 +37,20 @@ def _consent(detail: dict[str, Any]) -> str:
     return f"{detail['channel']}: {detail['from']} → {detail['to']} ({clean(detail['how'])})"
 
 
+def _outreach(what: str) -> Callable[[dict[str, Any]], str]:
+    def tell(detail: dict[str, Any]) -> str:
+        why = f": {clean(detail['reason'])}" if detail.get("reason") else ""
+        return f"outreach {clean(detail['rule'])} ({clean(detail['event'])}, {when(detail['at'])}) {what}{why}"
+
+    return tell
+
+
+def _foreign(detail: dict[str, Any]) -> str:
+    if "by" in detail:
+        return f"written there by the platform's own integration {clean(detail['by'])}"
+    return f"{clean(detail['field'])} was there already as {detail['as']} has it, before we had sent it"
+
+
 def _decided(detail: dict[str, Any]) -> str:
     argument = f" {detail['argument']}" if detail.get("argument") else ""
     return f"a person decided hold {detail['hold']} ({detail['kind']}): {detail['choice']}{argument}"
@@ -61,6 +75,12 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "unwritable": lambda d: f"{d['field']} cannot be written there: {clean(d['why'])}",
     "not_stored": lambda d: f"{d['field']} was sent and not stored",
     "flipping": lambda d: f"{d['field']} keeps flipping between {clean(d['sides'])}; held",
+    "foreign_write": _foreign,
+    "outreach_owed": _outreach("is to be recorded"),
+    "outreach_sent": _outreach("was recorded"),
+    "outreach_found": _outreach("was there already"),
+    "outreach_refused": _outreach("was refused"),
+    "outreach_held": _outreach("waits for a person"),
     "dropped": lambda d: f"a person dropped what was owed ({d['kind']})",
     "retried": lambda d: f"a person asked to try again ({d['kind']})",
 }

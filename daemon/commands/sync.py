@@ -21,12 +21,13 @@ from daemon.commands.session import Session, connection_names, session
 from daemon.output import json_out, say
 from daemon.sync import cycle
 from daemon.sync.books import Report
+from daemon.sync.roster import Roster
 
 CODES = {"done": 0, "partial": PARTIAL, "later": LATER, "failed": FAILED}
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only show what would be sent; nothing is written anywhere.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be sent, as `rosterd plan` does.")
 @click.option("--connection", "only", multiple=True, metavar="NAME", help="Only this one; may be given more often.")
 @click.option("--full", is_flag=True, help="Read everything, whatever the schedule says.")
 @click.option("--due", is_flag=True, help="Read only connections whose `every` has passed; for a frequent timer.")
@@ -47,20 +48,20 @@ def command(
     rosterd sync --due               from a timer that ticks every minute
     rosterd sync --connection strive_atl --full
     """
-    _collect_seldom()
+    collect_seldom()
     found = session(ctx)
     options = cycle.Options(full=full, due=due, only=connection_names(found, only), send=not dry_run)
     with stopping() as stop:
         if dry_run:
             plan = preview.plan(found, options, stop, limit=0 if as_json else limit)
-            preview.show(plan, as_json=as_json)
+            preview.show(plan, limit=limit, as_json=as_json)
             ctx.exit(CODES[plan.report.outcome])
         done, holds = run(found, options, stop)
     _show(done, holds, as_json=as_json)
     ctx.exit(CODES[done.outcome])
 
 
-def _collect_seldom() -> None:
+def collect_seldom() -> None:
     """A page of people is some ten thousand objects, which reference counting lets go of at its end.
 
     As it comes, Python looks through all of them for cycles dozens of times before: a third of the time of a first
@@ -71,16 +72,21 @@ def _collect_seldom() -> None:
 
 def run(found: Session, options: cycle.Options, stop: threading.Event) -> tuple[Report, dict[str, int]]:
     """One run, and what waits for a person after it, by kind."""
-    log = logs.logger()
     with found.store() as store:
-        roster = found.roster(store)
-        log.info("run.started", connections=sorted(options.only or roster.sides), full=options.full)
-        with Progress() as progress:
-            done = cycle.run(roster, options, stop=stop, progress=progress)
-        log.info("run.finished", run=done.run, outcome=done.outcome, sent=done.sent, books=report.counts(done))
+        done = run_on(found.roster(store), options, stop)
         with store.look() as tx:
             holds = tx.holds.counts()
     return done, holds
+
+
+def run_on(roster: Roster, options: cycle.Options, stop: threading.Event) -> Report:
+    """One run, logged and with its progress shown."""
+    log = logs.logger()
+    log.info("run.started", connections=sorted(options.only or roster.sides), full=options.full)
+    with Progress() as progress:
+        done = cycle.run(roster, options, stop=stop, progress=progress)
+    log.info("run.finished", run=done.run, outcome=done.outcome, sent=done.sent, books=report.counts(done))
+    return done
 
 
 def _show(done: Report, holds: dict[str, int], *, as_json: bool) -> None:

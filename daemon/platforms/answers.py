@@ -79,8 +79,16 @@ def refusal(status: int, data: Any, sent: Any) -> ApiError:
     param = body.get("param")
     if isinstance(param, str) and re.fullmatch(r"\w{1,40}", param):
         text += f" (parameter {param})"
+    text = text or _refused_fields(body)
     code = body.get("code") or _codes(body.get("errors"))
     return ApiError(status, str(code)[:40] if isinstance(code, (str, int)) else "", text[:300])
+
+
+def _refused_fields(body: Mapping[str, Any]) -> str:
+    """The names of the fields that were refused, as Django REST framework tells them: `{name: [why, ...]}`. Why is not
+    told: it quotes what was sent."""
+    found = [name for name, why in body.items() if isinstance(why, list) and re.fullmatch(r"[a-z][a-z_]{1,39}", name)]
+    return f"refused: {', '.join(found)}" if found and "errors" not in body else ""
 
 
 def _codes(errors: Any) -> str:

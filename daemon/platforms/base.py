@@ -21,9 +21,9 @@ below can express one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 Wire = dict[str, Any]
 Cursor = dict[str, Any]
@@ -151,6 +151,52 @@ Outcome = Stored | Exists | Lost | Gone | Refused
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """An outreach: what somebody did for a campaign, to be recorded there. `at`: whole seconds since 1970.
+
+    It is not deduplicated by the platform, so whoever sends it looks it up first. It names the person by the record
+    and by nothing else: no field of theirs, and no consent, can be carried.
+    """
+
+    external_id: str
+    campaign: str
+    at: int
+    target: Mapping[str, str]  # title, given_name, family_name, ocdid
+    words: Mapping[str, str]  # subject, message, duration
+    referrer: Mapping[str, str]  # source, website, email_referrer, mobile_message_referrer
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """The outreach is recorded as `id`, for the record `external_id` (None: the platform does not say for whom)."""
+
+    id: str
+    external_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionsFound:
+    """Outreaches by their ids, and whether all that could be meant were seen."""
+
+    ids: tuple[str, ...]
+    complete: bool
+
+
+class Outreaches(Protocol):
+    """Recording what people did. Raises as a connector does; SkipRecord for what the platform refuses."""
+
+    def find(self, external_id: str, campaign: str, since: int, until: int) -> ActionsFound | None:
+        """The outreaches of one record at one campaign, created between two times, both included. None: the record
+        is gone."""
+
+    def send(self, action: Action) -> Acted | None:
+        """Record it. None: the record is gone, and nothing was sent. AnswerLost: it may have been recorded.
+        Any other error: it surely was not."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a platform can and cannot do. Planning never owes a platform what it cannot take."""
 
@@ -161,6 +207,7 @@ class Capabilities:
     unique: frozenset[str] = frozenset()  # canonical identifiers that two records cannot share: "phone"
     consent_read: frozenset[Channel] = frozenset()
     consent_write: frozenset[Channel] = frozenset()  # channels whose "no" it can take
+    starts_no: frozenset[Channel] = frozenset()  # the first address given to a record comes as a "no" nobody said
     dead: frozenset[str] = frozenset()  # Evidence.how words for "the carrier says this number is dead": no wish
     add_tags: bool = False
     remove_tags: bool = False
@@ -169,7 +216,10 @@ class Capabilities:
     compare_and_swap: bool = False
     deletes_visible: bool = False
     granularity: float = 0.0  # seconds a record's time may be too early, where it is rounded down
+    outreach: bool = False  # actions can be recorded at its campaigns (`Connector.outreaches`)
+    sensitive: bool = False  # what it holds is health data: logs show names of its fields at most, unmasked ones too
     feed: str = ""  # kind of feed in a few words, for people
+    partners: Mapping[str, str] = field(default_factory=dict)  # Evidence.how: the platform that writes here by itself
     lengths: Mapping[str, int] = field(default_factory=dict)  # longest value, characters, by wire key
 
 
@@ -213,9 +263,20 @@ class Connector(ABC):
         not sent or are unknown. A Create is preceded by an exact look-up of its phone and email.
         """
 
+    @property
+    def outreaches(self) -> Outreaches | None:
+        """For a platform with `Capabilities.outreach`."""
+        return None
+
     @abstractmethod
     def probe(self) -> Iterator[tuple[str, bool, str]]:
         """Try the account, reading only: (what was tried, whether it is well, in words). For `check`."""
+
+    def lacks(self, written: Collection[str]) -> Sequence[tuple[str, str]]:
+        """Of these dotted paths that a mapping writes, those the account has no place for: (path, why). For `check`;
+        reads only."""
+        del written
+        return ()
 
     @abstractmethod
     def close(self) -> None: ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daemon.errors import NeedsPerson
-from daemon.platforms import strive_member, telerivet_contact
+from daemon.platforms import action_network_person, carium_user, colony_shape, strive_member, telerivet_contact
 from daemon.platforms.base import Capabilities, Connector, Facts
 
 if TYPE_CHECKING:
@@ -54,6 +54,11 @@ class Platform:
 def capabilities(platform: str) -> Capabilities:
     """What a platform can do, as it comes. Raises KeyError for one we do not know."""
     return PLATFORMS[platform].capabilities
+
+
+def sensitive(platform: str) -> bool:
+    """Whether what this platform holds is health data."""
+    return PLATFORMS[platform].capabilities.sensitive
 
 
 def able(settings: Any) -> Capabilities:
@@ -114,7 +119,70 @@ def _telerivet(settings: Any, facts: Facts, line: Line) -> Connector:
     )
 
 
+def _action_network(settings: Any, facts: Facts, line: Line) -> Connector:
+    from daemon.platforms.action_network import ActionNetwork
+
+    # Some bad payloads are answered with 500, as a passing trouble is: one that stays is the person's.
+    api = line.api(settings.base_url, headers={"OSDI-API-Token": _key(settings)}, parks=frozenset({500}))
+    return ActionNetwork(
+        api,
+        base_url=settings.base_url,
+        group=settings.account_id,
+        overlap=settings.overlap.total_seconds(),
+        facts=facts,
+        clock=line.clock,
+    )
+
+
+def _carium(settings: Any, facts: Facts, line: Line) -> Connector:
+    from daemon.platforms import carium
+
+    password = settings.password.get_secret_value()
+    api = line.api(
+        settings.base_url,
+        headers={"Accept": carium.MEDIA_TYPE},
+        authorize=carium.bearer(settings.username, password),
+        secrets=(password,),
+    )
+    return carium.Carium(api, username=settings.username, facts=facts)
+
+
+def _colony_shape(settings: Any) -> colony_shape.Shape:
+    names = settings.fields.model_dump()
+    other = names.pop("other")
+    return colony_shape.Shape(settings.paths.model_dump(), names, tuple(other))
+
+
+def _colony_able(settings: Any) -> Capabilities:
+    return colony_shape.capabilities(_colony_shape(settings), settings.contact_list)
+
+
+def _colony(settings: Any, facts: Facts, line: Line) -> Connector:
+    from daemon.platforms import colony, colony_door
+
+    password, secret = (one.get_secret_value() for one in (settings.password, settings.client_secret))
+    login = colony_door.Login(settings.username, password, settings.client_id, secret, settings.scope)
+    return colony.Colony(
+        line.api(
+            settings.base_url,
+            authorize=colony_door.bearer(login, settings.paths.token),
+            secrets=(password, secret),
+        ),
+        username=settings.username,
+        region=settings.region,
+        facts=facts,
+        shape=_colony_shape(settings),
+        home=settings.contact_list,
+        writes=settings.direction != "in",
+        clock=line.clock,
+        sleep=line.sleep,
+    )
+
+
 PLATFORMS: dict[str, Platform] = {
     "strive": Platform(strive_member.CAPABILITIES, _strive),
     "telerivet": Platform(telerivet_contact.CAPABILITIES, _telerivet, adaptive=True),
+    "action_network": Platform(action_network_person.CAPABILITIES, _action_network, adaptive=True),
+    "colony": Platform(colony_shape.CAPABILITIES, _colony, tailored=_colony_able, adaptive=True),
+    "carium": Platform(carium_user.CAPABILITIES, _carium, adaptive=True),
 }

@@ -35,6 +35,7 @@ CAPABILITIES = Capabilities(
     fetch=200,
     compare_and_swap=True,
     feed="change log, or members by updated_at",
+    partners={"actionNetwork": "action_network"},  # its own integrations (Strive docs, 'Change type')
     lengths={
         **dict.fromkeys(PATCHABLE - {"notes", "additional_notes", "street_address"}, 255),
         "street_address": 1250,

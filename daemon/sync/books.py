@@ -21,6 +21,7 @@ class Books:
     created: int = 0
     updated: int = 0
     opted_out: int = 0
+    outreaches: int = 0
     refused: int = 0
     calls: int = 0
     pages: int = 0
@@ -41,7 +42,7 @@ class Books:
 
     @property
     def sent(self) -> int:
-        return self.created + self.updated + self.opted_out
+        return self.created + self.updated + self.opted_out + self.outreaches
 
     def as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -49,14 +50,13 @@ class Books:
 
 @dataclass(slots=True)
 class Report:
-    """What a run did. `planned` holds the pushes of a dry run, as they would be sent."""
+    """What a run did."""
 
     run: int = 0
     books: dict[str, Books] = field(default_factory=dict)
     outcome: str = "done"  # done, partial (some failed or held), later, failed
     dry_run: bool = False
     waiting: list[str] = field(default_factory=list)  # connections not yet read whole: nothing is sent
-    planned: list[dict[str, Any]] = field(default_factory=list)
     tripped: list[tuple[str, str, int]] = field(default_factory=list)  # (connection, kind, count)
 
     @property

@@ -19,12 +19,14 @@ import structlog
 
 from daemon.errors import NeedsPerson, RetryLater, RosterdError
 from daemon.platforms.base import Connector, Page
-from daemon.sync import accounts, fuse, optouts, plan, vanish
+from daemon.sync import accounts, fuse, optouts, outreach, plan, vanish
 from daemon.sync.books import Books, Report
 from daemon.sync.deliver import Delivery, deliver
 from daemon.sync.heard import hear
-from daemon.sync.intake import Pass, take_in
+from daemon.sync.intake import take_in
 from daemon.sync.people import People
+from daemon.sync.planned import Selection
+from daemon.sync.reading import Pass
 from daemon.sync.roster import Roster, Side
 from state.model import Account, Noted
 from state.store import Tx
@@ -38,12 +40,14 @@ ROUNDS = 3
 @dataclass(frozen=True, slots=True)
 class Options:
     """`full`: read everything, whatever the schedule says. `due`: read only where `every` has passed since the last
-    time; what is owed is sent all the same. `only`: these connections (all when empty)."""
+    time; what is owed is sent all the same. `only`: these connections (all when empty). `these`: nothing is sent but
+    these pushes, which a person has looked at: the fuse has no say in them."""
 
     full: bool = False
     due: bool = False
     only: frozenset[str] = frozenset()
     send: bool = True
+    these: Selection | None = None
 
 
 @dataclass(slots=True)
@@ -122,6 +126,7 @@ def _turn(cycle: Cycle, side: Side, account: Account, books: Books, known: dict[
         remap=frozenset(account.remap),
     )
     connector = side.connect(account.facts)
+    reading.facts = connector.facts
     started = roster.clock()
     reading.window = ((account.polled_at or 0.0) - side.overlap, started)
     return Turn(side, account, books, connector, reading, started)
@@ -170,6 +175,7 @@ def _keep_pages(cycle: Cycle, turn: Turn, pages: Iterable[Page]) -> None:
     """Keep each page in one transaction: what it says, then the cursor, last."""
     for page in pages:
         heard = hear(turn.side, page.records, turn.reading.window)
+        turn.reading.news = turn.account.primed
         with cycle.roster.store.transaction() as tx:
             take_in(tx, cycle.roster, turn.reading, heard)
             _note_broken(tx.journal.add, turn, page, cycle.roster.clock())
@@ -244,8 +250,8 @@ def _plan_page(cycle: Cycle, side: Side, after: int) -> int | None:
 
 
 def check_fuse(cycle: Cycle) -> None:
-    """The whole plan, before the first write."""
-    if cycle.report.waiting:
+    """The whole plan, before the first write. Where only chosen pushes go, the others are counted by the next run."""
+    if cycle.report.waiting or cycle.options.these is not None:
         return
     with cycle.roster.store.transaction() as tx:
         cycle.report.tripped = fuse.check(tx, cycle.roster)
@@ -263,7 +269,7 @@ def delivery(cycle: Cycle) -> None:
         if cycle.report.waiting or not cycle.options.send or cycle.stop.is_set():
             return
         _everywhere(cycle, lambda turn: _deliver(cycle, turn))
-        if not _something_due(cycle):
+        if cycle.options.these is not None or not _something_due(cycle):
             return
         check_fuse(cycle)
 
@@ -278,8 +284,12 @@ def _something_due(cycle: Cycle) -> bool:
 def _deliver(cycle: Cycle, turn: Turn) -> None:
     if not turn.side.writes or turn.problem is not None:
         return
-    turn.reading.primed = True
-    deliver(Delivery(cycle.roster, turn.reading, turn.connector, cycle.stop, turn.read_all_at))
+    turn.reading.primed = turn.reading.news = True
+    these = cycle.options.these
+    delivery = Delivery(cycle.roster, turn.reading, turn.connector, cycle.stop, turn.read_all_at, these)
+    deliver(delivery)
+    if these is None:  # a plan has no outreaches
+        outreach.deliver(delivery)
     cycle.progress(turn.side.name, "sent", turn.books)
 
 

@@ -28,10 +28,12 @@ from daemon.platforms.base import (
 )
 from daemon.sync import consent, optouts, plan, shared, tries, vanish
 from daemon.sync.heard import hear
-from daemon.sync.intake import Pass, prepare, take_in, take_one
+from daemon.sync.intake import prepare, take_in, take_one
 from daemon.sync.merge import as_list, value_of, within, without
 from daemon.sync.people import People
-from daemon.sync.render import Letter, render
+from daemon.sync.planned import Selection
+from daemon.sync.reading import Pass
+from daemon.sync.render import Letter, Passes, render
 from daemon.sync.roster import Roster, Side
 from mappings.contact import SETS
 from state.model import CREATE_LANE, UPDATE_LANE, Link, Owed
@@ -55,12 +57,22 @@ class Delivery:
     connector: Connector
     stop: threading.Event
     read_at: float | None = None  # when a complete reading of the connection began in this run, if there was one
+    these: Selection | None = None  # only these, past the fuse; None: whatever is owed and has passed it
     refreshed: set[str] = field(default_factory=set)
     again: bool = False
 
     @property
     def side(self) -> Side:
         return self.reading.side
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Of the rows of the outbox that may be sent."""
+        return ("open",) if self.these is None else ("open", "held")
+
+    @property
+    def passes(self) -> Passes:
+        return (lambda *_: True) if self.these is None else self.these.passes
 
 
 def deliver(delivery: Delivery) -> None:
@@ -78,23 +90,25 @@ def deliver(delivery: Delivery) -> None:
 def _send_batch(delivery: Delivery, after: tuple[int, int]) -> tuple[int, int] | None:
     store, side = delivery.roster.store, delivery.side
     with store.transaction() as tx:
-        rows = tx.outbox.due(side.name, delivery.roster.clock(), BATCH, after=after)
+        rows = tx.outbox.due(side.name, delivery.roster.clock(), BATCH, after=after, states=delivery.states)
     if not rows:
         return None
     # One lane at a time: an opt-out changes the record's version, which an edit sent after it must carry.
     rows = [row for row in rows if row.lane == rows[0].lane]
     last = (rows[-1].lane, rows[-1].id or 0)
+    if delivery.these is not None:
+        rows = [row for row in rows if delivery.these.concerns(row)]
     _read_before_write(delivery, rows)
     with store.transaction() as tx:
         rows = [
             row
             for row in tx.outbox.get([row.id for row in rows if row.id])
-            if row.state == "open" and row.connection == side.name
+            if row.state in delivery.states and row.connection == side.name
         ]
         rows.sort(key=lambda row: (row.lane, row.id or 0))
         people = _people(tx, delivery, rows)
         people.pushes.update({row.key: row for row in rows})
-        letters = render(people, side, rows)
+        letters = render(people, side, rows, delivery.passes)
         people.flush()
     outcomes, problem = _push(delivery, letters)
     if outcomes:
@@ -170,6 +184,8 @@ def _record(tx: Tx, delivery: Delivery, letters: Sequence[Letter], outcomes: Seq
         if current is not None:
             letter.owed = current
         _record_one(people, delivery, letter, outcome)
+        if delivery.these is not None:
+            delivery.these.answered(letter, outcome)
     optouts.reach_strays(people)
     people.flush()
 

@@ -1,13 +1,16 @@
 """The fuse: a mass change waits for a person. It looks at the whole plan before the first write of a run.
 
 Counted per connection and kind: create, update, blank (a value would be emptied), rekey (a phone or email would
-change), vanish; merges are counted while they happen. Opt-outs pass.
+change), outreach, vanish; merges are counted while they happen. Opt-outs pass.
 """
 
 from __future__ import annotations
 
 from daemon.sync.roster import LimitLike, Roster
 from state.model import Hold
+from state.outbox import Outbox
+from state.outreaches import KIND as OUTREACH
+from state.outreaches import Outreaches
 from state.store import Tx
 
 KINDS = ("create", "update", "blank", "rekey")
@@ -25,7 +28,7 @@ def key(connection: str, kind: str) -> str:
 def check(tx: Tx, roster: Roster) -> list[tuple[str, str, int]]:
     """Set aside what is too much; let the rest pass for good. Returns (connection, kind, count) of what tripped."""
     tripped = []
-    for (connection, kind), count in sorted(tx.outbox.unapproved().items()):
+    for (connection, kind), count in sorted({**tx.outbox.unapproved(), **tx.outreaches.unapproved()}.items()):
         side = roster.sides.get(connection)
         if side is None or not side.writes:
             continue
@@ -33,12 +36,26 @@ def check(tx: Tx, roster: Roster) -> list[tuple[str, str, int]]:
         already = tx.holds.with_key(key(connection, kind)) is not None
         if already or _too_many(roster, kind, count, holding):
             trip(tx, connection, kind, count, holding, at=roster.clock())
-            tx.outbox.hold(connection, kind)
+            rows(tx, kind).hold(connection, kind)
             tripped.append((connection, kind, count))
         else:
             # Passed once, passed for good: a run that is killed half-way must not trip over its own rest.
-            tx.outbox.approve(connection, kind)
+            rows(tx, kind).approve(connection, kind)
     return tripped
+
+
+def close_empty(tx: Tx, at: float) -> None:
+    """Close the holds of which nothing is left: a person has let every push go, by a plan they looked at."""
+    left = {**tx.outbox.unapproved(), **tx.outreaches.unapproved()}
+    for hold in tx.holds.listed(kind="fuse"):
+        kind = str(hold.detail["kind"])
+        if kind in KINDS and (hold.connection, kind) not in left:
+            tx.holds.close(hold.key, {"choice": "approve", "argument": "by a plan"}, at=at)
+
+
+def rows(tx: Tx, kind: str) -> Outbox | Outreaches:
+    """Where what is owed of this kind is kept."""
+    return tx.outreaches if kind == OUTREACH else tx.outbox
 
 
 def _too_many(roster: Roster, kind: str, count: int, holding: int) -> bool:

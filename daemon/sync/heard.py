@@ -58,6 +58,16 @@ class Heard:
             return self._clamped(self.at if first else self.at + self.granularity, first), "record"
         return self._clamped(0.0 if first else self.window[1], first), "read"
 
+    def happened(self, name: str) -> tuple[int, int]:
+        """Between which two whole seconds this came about. The later one is what the feed tells of the field, else of
+        the record, else the time of reading. It may be too late: the feed tells of a whole list of tags when any of
+        them moved last. So whoever looks for what came of it must look as far back as the reading before."""
+        earliest, latest = self.window
+        evidence = self.evidence.get(name)
+        at = evidence.at if evidence is not None else self.at if self.at is not None else latest
+        at = min(at, latest)
+        return int(max(0.0, min(earliest, at))), int(max(0.0, at))
+
     def _clamped(self, at: float, first: bool) -> float:
         earliest, latest = self.window
         return min(at, latest) if first else max(earliest, min(at, latest))

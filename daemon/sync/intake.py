@@ -6,14 +6,13 @@ page  ->  map (heard.py)  ->  resolve  ->  merge  ->  plan  ->  keep, in one tra
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
-from daemon.sync import optouts, plan, tries
-from daemon.sync.books import Books
-from daemon.sync.fuse import limit_of
-from daemon.sync.heard import Heard, fingerprint
-from daemon.sync.merge import Merged, Source, claims, merge, tidied, value_of
+from daemon.sync import events, loops, optouts, plan, tries
+from daemon.sync.heard import Heard
+from daemon.sync.merge import Merged, Source, as_list, claims, merge, value_of
 from daemon.sync.people import People
+from daemon.sync.reading import Pass
+from daemon.sync.receipts import confirmed
 from daemon.sync.resolve import (
     WHY,
     Ambiguous,
@@ -26,38 +25,11 @@ from daemon.sync.resolve import (
     joinable,
     resolve,
 )
-from daemon.sync.roster import LimitLike, Roster, Side
+from daemon.sync.roster import Roster, Side
 from daemon.sync.union import join
-from mappings.contact import SETS, Value
-from state.model import CREATE_LANE, UPDATE_LANE, Contact, Hold, Link
+from mappings.contact import SETS, Value, View
+from state.model import CREATE_LANE, Contact, Hold, Link
 from state.store import Tx
-
-
-@dataclass(slots=True)
-class Pass:
-    """One reading of one connection: what must be remembered from page to page."""
-
-    side: Side
-    run: int | None
-    books: Books
-    sweep: int = 0  # the number of the sweep last begun: who is met now was met since
-    sweeping: bool = False  # this is that sweep: everybody met is marked, the unchanged ones too
-    primed: bool = False  # every connection has been read whole: new people may be planned
-    remap: frozenset[str] = frozenset()  # fields whose mapping changed since the last sweep
-    lifted: int = 0  # how many "no" this connection has lifted in this run
-    merges: int = 0
-    window: tuple[float, float] = (0.0, float("inf"))  # when its edits must have happened
-    mark: str = field(init=False)
-    _holding: int | None = None
-
-    def __post_init__(self) -> None:
-        self.mark = fingerprint(self.side)
-
-    def within(self, limit: LimitLike, count: int, tx: Tx) -> bool:
-        """Whether so many may pass. What the connection holds is only counted, once, when it matters."""
-        if count > limit.rows and self._holding is None:
-            self._holding = tx.links.holding(self.side.name)
-        return count <= limit_of(limit, self._holding or 0)
 
 
 def take_in(tx: Tx, roster: Roster, reading: Pass, heard: list[Heard], *, counted: bool = True) -> None:
@@ -169,6 +141,7 @@ def _keep(people: People, link: Link, heard: Heard, reason: str | None) -> None:
 def _newcomer(people: People, reading: Pass, link: Link | None, heard: Heard) -> tuple[str, str | None]:
     side = reading.side
     before = link.state if link is not None else None
+    known = _known_before(people, reading, link, heard)
     link = link or Link(side.name, heard.external_id, "new", sweep=reading.sweep)
     said = optouts.consent_of(link.seen)  # a consent field that vanished is not a "yes"
     link.seen = {**said, **heard.view}
@@ -178,7 +151,7 @@ def _newcomer(people: People, reading: Pass, link: Link | None, heard: Heard) ->
     if isinstance(decision, New) and not side.reads:
         return _out_of_scope(people, link, heard)  # an `out` connection brings nobody in
     if isinstance(decision, Ambiguous):
-        return _hold(people, link, heard, decision)
+        return _hold(people, link, heard, decision, known)
     if isinstance(decision, New):
         contact = people.new_contact()
     elif isinstance(decision, Join):
@@ -193,9 +166,17 @@ def _newcomer(people: People, reading: Pass, link: Link | None, heard: Heard) ->
     if before == "held":
         people.tx.holds.close(_hold_key(link), {"resolved": "by itself"}, at=people.now)
     made = tries.recognise(people, link, contact, heard)
-    _absorb(people, reading, link, contact, heard, new=True)
+    _absorb(people, reading, link, contact, heard, new=True, known=known)
     plan.owe(people, contact, link, made or (), {})  # what was blanked since it was made
     return "changed", None
+
+
+def _known_before(people: People, reading: Pass, link: Link | None, heard: Heard) -> View:
+    """What a record that is nobody's yet had said before; for one that is held, before it was first met."""
+    if link is None:
+        return {} if reading.news else heard.view
+    hold = people.tx.holds.with_key(_hold_key(link)) if link.state in ("held", "decided") else None
+    return link.seen if hold is None else hold.detail.get("known", link.seen)
 
 
 def _who(people: People, reading: Pass, link: Link, heard: Heard) -> Decision:
@@ -230,7 +211,7 @@ def _hold_key(link: Link) -> str:
     return f"record:{link.connection}:{link.external_id}"
 
 
-def _hold(people: People, link: Link, heard: Heard, decision: Ambiguous) -> tuple[str, str]:
+def _hold(people: People, link: Link, heard: Heard, decision: Ambiguous, known: View | None = None) -> tuple[str, str]:
     """Set the record aside until a person says who it is; its "no" passes all the same."""
     if link.contact_id is None:
         link.state = "held"
@@ -241,6 +222,8 @@ def _hold(people: People, link: Link, heard: Heard, decision: Ambiguous) -> tupl
         _keep(people, link, heard, decision.why)
         optouts.recompute(people, people.contacts[link.contact_id], because=heard, link=link)
     detail = {"why": decision.why, "contacts": list(decision.contacts), "view": heard.view, "at": heard.at}
+    if known is not None:
+        detail["known"] = known  # what it says besides has happened since, whenever a person decides
     people.hold(Hold(_hold_key(link), "match", detail, link.connection, link.external_id, link.contact_id))
     return "held", decision.why
 
@@ -259,7 +242,7 @@ def _known(people: People, reading: Pass, link: Link, contact: Contact, heard: H
     if link.reason in WHY:
         people.tx.holds.close(_hold_key(link), {"resolved": "by itself"}, at=people.now)
     link.reason = None
-    moved = _absorb(people, reading, link, contact, heard, new=False)
+    moved = _absorb(people, reading, link, contact, heard, new=False, known=link.seen)
     return ("changed" if moved else "unchanged"), None
 
 
@@ -288,22 +271,28 @@ def _identity_clash(
     return Join(keep, drop)
 
 
-def _absorb(people: People, reading: Pass, link: Link, contact: Contact, heard: Heard, *, new: bool) -> bool:
+def _absorb(
+    people: People, reading: Pass, link: Link, contact: Contact, heard: Heard, *, new: bool, known: View
+) -> bool:
     """Merge what this side changed into the contact, and plan what that means for all sides. True if it said
     anything that we did not know it to say."""
-    side = reading.side
+    side, said_yes = reading.side, events.yeses(contact)
     if reading.remap and not link.digest.startswith(reading.mark):
+        if link.digest:  # what shows only because a mapping changed has not happened
+            known = {**known, **{n: v for n, v in heard.view.items() if n in reading.remap}}
         consent = optouts.consent_of(link.seen)  # a "no" outlives the column it was said in
         link.seen = {n: v for n, v in link.seen.items() if n not in reading.remap} | consent
-    received = _receipts(people, link, heard)
+    received = confirmed(people, link, heard)
     seen = {**link.seen, **received}
     source = Source(side.name, side.priority, side.policy)
     said = list(claims(seen, heard.view, heard.when))
+    if not new:
+        loops.watch(people, reading, link, contact, said, heard)
     result = merge(contact.fields, iter(said), seen, source, people.roster.priorities)
     old = {name: contact.get(name) for name in result.moved}
     people.set_fields(contact, result.moved)
     first_sets: dict[str, tuple[list[str], list[str]]] = {
-        c.field: (_list(contact.get(c.field)), []) for c in said if c.first and c.field in SETS
+        c.field: (as_list(contact.get(c.field)), []) for c in said if c.first and c.field in SETS
     }
     link.seen, link.sent = {**seen, **heard.view}, None
     link.sweep = max(link.sweep, reading.sweep)
@@ -322,6 +311,9 @@ def _absorb(people: People, reading: Pass, link: Link, contact: Contact, heard: 
     if result.moved:
         plan.revive(people, contact)
     _after(people, reading, link, contact, heard, new)
+    if reading.news:
+        what = events.happened(contact, heard, result, old=old, known=known, said_yes=said_yes)
+        events.owe(people, contact, heard, what)
     return new or bool(said) or bool(received and not heard.receipt)
 
 
@@ -333,46 +325,6 @@ def _after(people: People, reading: Pass, link: Link, contact: Contact, heard: H
     if reading.primed:
         for side in people.roster.sides.values():
             plan.create(people, contact, side)
-
-
-def _list(value: object) -> list[str]:
-    return list(value) if isinstance(value, list) else []
-
-
-def _receipts(people: People, link: Link, heard: Heard) -> dict[str, Value]:
-    """What of the fields we had sent this reading confirms: as the platform stored them, tidied or not."""
-    confirmed: dict[str, Value] = {}
-    for name, sent in (link.sent or {}).items():
-        got = heard.view.get(name, ...)
-        if got is ...:
-            if sent is None or sent == []:
-                confirmed[name] = sent
-        elif got == sent or tidied(sent, got):
-            confirmed[name] = got
-        elif got == link.seen.get(name):
-            _not_stored(people, link, name, heard)
-        elif heard.receipt:
-            confirmed[name] = _ours(sent, link.seen.get(name), got)
-    return confirmed
-
-
-def _ours(sent: Value, seen: Value, got: Value) -> Value:
-    """A receipt, without the tags that somebody added between our reading and our writing: those are news."""
-    if not isinstance(got, list):
-        return got
-    known = [*_list(sent), *_list(seen)]
-    return [tag for tag in got if any(tidied(tag, each) for each in known)]
-
-
-def _not_stored(people: People, link: Link, name: str, heard: Heard) -> None:
-    """We sent it, and that side still says what it said before."""
-    push = people.push((link.connection, f"r:{link.external_id}", UPDATE_LANE))
-    if push is not None and name in push.owed and not heard.receipt:
-        return  # the write did not arrive; it is still owed
-    detail = {"field": name, "sent": (link.sent or {}).get(name), "says": heard.view.get(name)}
-    key = f"not_stored:{link.connection}:{link.external_id}:{name}"
-    people.hold(Hold(key, "not_stored", detail, link.connection, link.external_id, link.contact_id))
-    people.note("not_stored", {"field": name}, contact=link.contact_id, link=link)
 
 
 def _note_merge(people: People, link: Link, contact: Contact, result: Merged, old: dict[str, Value]) -> None:

@@ -20,7 +20,7 @@ from state.model import UPDATE_LANE, Account, Contact, Link
 
 if TYPE_CHECKING:
     from daemon.sync.heard import Heard
-    from daemon.sync.intake import Pass
+    from daemon.sync.reading import Pass
 
 FACT = "loops"
 WINDOW = 7 * 86400.0

@@ -15,7 +15,7 @@ from mappings.contact import View
 from state.model import Contact, Entry, Hold, Link
 
 if TYPE_CHECKING:
-    from daemon.sync.intake import Pass
+    from daemon.sync.reading import Pass
 
 _KINDS = frozenset(KIND.values())
 

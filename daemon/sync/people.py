@@ -13,7 +13,7 @@ from daemon.sync import consent
 from daemon.sync.merge import value_of
 from daemon.sync.resolve import Candidate, Identifier, identifiers, identifying, usable
 from daemon.sync.roster import Roster, Side
-from state.model import CONSENT_LANE, UPDATE_LANE, Contact, Entry, Hold, Link, Noted, Owed
+from state.model import CONSENT_LANE, UPDATE_LANE, Contact, Entry, Hold, Link, Noted, Outreach, Owed
 from state.store import Tx
 
 RESERVE = 64
@@ -49,6 +49,7 @@ class People:
         self._open_holds: dict[str, Hold | None] = {}
         self._changed_holds: set[str] = set()
         self.journal: list[Noted] = []
+        self.outreaches: list[Outreach] = []  # events that a rule is about
         self._ids = iter(range(0))
 
     # loading
@@ -321,10 +322,19 @@ class People:
         pushes = [self.pushes[key] for key in sorted(self._changed_pushes)]
         self.tx.outbox.add(push for push in pushes if push.id is None)
         self.tx.outbox.put(push for push in pushes if push.id is not None)
+        self._flush_outreaches()
         self.tx.journal.add(self.journal)
         for key in sorted(self._changed_holds):
             if (hold := self._open_holds[key]) is not None:
                 self.hold(hold)
+
+    def _flush_outreaches(self) -> None:
+        for each in self.outreaches:
+            each.created_at = self.now
+        for each in self.tx.outreaches.add(self.outreaches):
+            detail = {"rule": each.rule, "event": each.event, "at": each.at}
+            self.note("outreach_owed", detail, contact=each.contact_id, connection=each.connection)
+        self.outreaches = []
 
     def _flush_contacts(self) -> None:
         touched = [self.contacts[each] for each in sorted(self.touched) if each in self.contacts]

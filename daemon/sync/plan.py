@@ -15,7 +15,7 @@ from daemon.sync.merge import FLIPS, as_list, value_of, view_of, within, without
 from daemon.sync.people import People
 from daemon.sync.roster import Side
 from mappings.contact import SETS, Value
-from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE, Contact, Link, Owed
+from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE, Contact, Entry, Link, Owed
 
 _WORSE = {"update": 0, "rekey": 1, "blank": 2}
 KEYS = frozenset({"phone", "email"})
@@ -79,6 +79,8 @@ def _owed_set(side: Side | None, link: Link, name: str, added: list[str], remove
 def takes(side: Side, add: list[str], remove: list[str]) -> tuple[list[str], list[str]]:
     """Of these tags to add and to remove, those that side can."""
     able = side.capabilities
+    if "tags" not in side.mapping.writable:  # no tags in its mapping, or `direction: in`
+        return [], []
     return [t for t in add if able.add_tags and side.mapping.tag_owned(t)], remove if able.remove_tags else []
 
 
@@ -151,11 +153,18 @@ def wanted_at(people: People, contact: Contact, side: Side) -> bool:
         return False
     if not people.links(contact.id):
         return False  # nobody says any more that this person exists
-    if not any(value_of(contact.fields, key) for key in KEYS):
-        return False  # nobody could look whether the person is there already
-    if not all(value_of(contact.fields, key) for key in side.capabilities.required):
-        return False
-    return side.mapping.in_scope(view_of(contact.fields))
+    return not barred(contact.fields, side)
+
+
+def barred(fields: Mapping[str, Entry], side: Side) -> str:
+    """Why nobody with these fields is made at this connection, in words; blank if they would be."""
+    if side.makes_nobody:
+        return side.makes_nobody
+    if not any(value_of(fields, key) for key in KEYS):
+        return "it has neither phone nor email: nobody could look whether the person is there already"
+    if lacking := [key for key in sorted(side.capabilities.required) if not value_of(fields, key)]:
+        return f"{side.platform} makes nobody without {' and '.join(lacking)}"
+    return "" if side.mapping.in_scope(view_of(fields)) else "outside the `where:` of this connection"
 
 
 def create(people: People, contact: Contact, side: Side) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,17 +26,21 @@ class Letter:
     channel: consent.Channel | None = None
 
 
-def render(people: People, side: Side, rows: Iterable[Owed]) -> list[Letter]:
+Passes = Callable[[People, Letter], bool]
+"""Whether a letter may be sent now. One that may not leaves no trace: its row stays owed as it is."""
+
+
+def render(people: People, side: Side, rows: Iterable[Owed], passes: Passes) -> list[Letter]:
     """Letters for these rows of the outbox, `ref` being their place in the list. Rows that owe nothing any more are
     forgotten; what cannot be written is set aside with the reason. What is about to be sent is noted on the link."""
     letters: list[Letter] = []
     for row in rows:
         if row.lane == CONSENT_LANE:
-            letters += _opt_outs(people, side, row, len(letters))
+            letters += _opt_outs(people, side, row, len(letters), passes)
         elif row.lane == CREATE_LANE:
-            letters += _create(people, side, row, len(letters))
+            letters += _create(people, side, row, len(letters), passes)
         else:
-            letters += _update(people, side, row, len(letters))
+            letters += _update(people, side, row, len(letters), passes)
     return letters
 
 
@@ -46,20 +50,21 @@ def _link(people: People, row: Owed) -> Link | None:
     return None if link is None or link.state == "vanished" else link
 
 
-def _opt_outs(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
+def _opt_outs(people: People, side: Side, row: Owed, ref: int, passes: Passes) -> list[Letter]:
     link = _link(people, row)
     wanted = [c for c in CHANNELS if c in row.owed and side.takes_no(c)] if link is not None else []
     channels = [c for c in wanted if link and (row.owed[c] == plan.STANDS or not consent.says_no(link, c))]
     if link is None or not channels:
         people.forget(row.key)
         return []
-    return [
-        Letter(row, OptOut(ref + place, link.external_id, channel), channel=channel)
-        for place, channel in enumerate(channels)
-    ]
+    letters: list[Letter] = []
+    for channel in channels:
+        letter = Letter(row, OptOut(ref + len(letters), link.external_id, channel), channel=channel)
+        letters += [letter] if passes(people, letter) else []
+    return letters
 
 
-def _update(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
+def _update(people: People, side: Side, row: Owed, ref: int, passes: Passes) -> list[Letter]:
     link = _link(people, row)
     if link is None or link.contact_id is None or link.state != "linked":
         people.forget(row.key)
@@ -76,11 +81,23 @@ def _update(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
     if not sent:
         people.forget(row.key)  # the mapping does not write these fields any more
         return []
-    link.sent = {**(link.sent or {}), **sent}
-    people.save(link)
     out = side.mapping.tag_out
     add, remove = (tuple(out(tag) for tag in tags[key]) for key in ("add", "remove"))
-    return [Letter(row, Update(ref, link.external_id, link.version, wire, add, remove), sent)]
+    letter = Letter(row, Update(ref, link.external_id, link.version, wire, add, remove), sent)
+    if not passes(people, letter):
+        return []
+    link.sent = {**(link.sent or {}), **sent}
+    link.told = sorted({*link.told, *_starts_no(side, link, sent)})
+    people.save(link)
+    return [letter]
+
+
+def _starts_no(side: Side, link: Link, sent: Mapping[str, Value]) -> Iterator[consent.Channel]:
+    """Channels on which the record will say "no" only because of what we are about to give it: its first address."""
+    for channel in side.capabilities.starts_no:
+        kind = consent.KIND[channel]
+        if sent.get(kind) and not link.seen.get(kind):
+            yield channel
 
 
 def _tags_after(link: Link, tags: dict[str, list[str]]) -> list[str]:
@@ -117,7 +134,7 @@ def _cannot_write(people: People, link: Link, contact: Contact, bad: dict[str, s
         people.note("unwritable", detail, contact=contact.id, link=link)
 
 
-def _create(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
+def _create(people: People, side: Side, row: Owed, ref: int, passes: Passes) -> list[Letter]:
     assert row.contact_id is not None
     contact = people.contacts[row.contact_id]
     if not plan.wanted_at(people, contact, side):
@@ -147,8 +164,11 @@ def _create(people: People, side: Side, row: Owed, ref: int) -> list[Letter]:
         subscribed_to(contact),
     )
     sent = {**fields, **({"tags": tags} if tags else {})}
+    letter = Letter(row, push, sent)
+    if not passes(people, letter):
+        return []
     tries.note(people, side, row, push, sent)
-    return [Letter(row, push, sent)]
+    return [letter]
 
 
 def subscribed_to(contact: Contact) -> frozenset[consent.Channel]:
@@ -157,7 +177,4 @@ def subscribed_to(contact: Contact) -> frozenset[consent.Channel]:
 
 
 def _tags_for(side: Side, contact: Contact) -> list[str]:
-    tags = contact.get("tags")
-    if not side.capabilities.add_tags or not isinstance(tags, list):
-        return []
-    return [tag for tag in tags if side.mapping.tag_owned(tag)]
+    return plan.takes(side, as_list(contact.get("tags")), [])[0]

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from daemon.platforms.base import Capabilities, Channel, Connector, Facts
 from mappings.mapping import Mapping as FieldMapping
+from mappings.outreach import OutreachRule
 from state.store import Store
 
 
@@ -34,6 +35,7 @@ FUSE: Mapping[str, LimitLike] = {
     "rekey": Limit(50, 5),
     "merge": Limit(50, 5),
     "vanish": Limit(50, 5),
+    "outreach": Limit(100, 5),
 }
 
 
@@ -65,11 +67,12 @@ class Side:
     account: str = ""
     updatable: frozenset[str] = field(init=False)
     creatable: frozenset[str] = field(init=False)
+    makes_nobody: str = field(init=False)  # why no new record is ever made here, in words; blank: they are
 
     def __post_init__(self) -> None:
         for name, keys in (("updatable", self.capabilities.update), ("creatable", self.capabilities.create)):
-            fed = {f for key in keys for f in self.mapping.canonical(key)}
-            object.__setattr__(self, name, frozenset(fed) & self.mapping.writable)
+            object.__setattr__(self, name, frozenset(f for key in keys for f in self.mapping.written(key)))
+        object.__setattr__(self, "makes_nobody", self._makes_nobody())
 
     @property
     def reads(self) -> bool:
@@ -82,7 +85,23 @@ class Side:
 
     @property
     def creates(self) -> bool:
-        return self.writes and bool(self.capabilities.create)
+        return not self.makes_nobody
+
+    def _makes_nobody(self) -> str:
+        if not self.writes:
+            return "this connection is only read"
+        if not self.capabilities.create:
+            return f"{self.platform} makes no new records for us"
+        if lacking := sorted(self.capabilities.required - self.creatable):
+            return f"its mapping does not write {' and '.join(lacking)}, which {self.platform} asks for"
+        if self.creatable.isdisjoint(("phone", "email")):
+            return "its mapping writes neither phone nor email: nobody could find the record again"
+        return ""
+
+    @property
+    def outreach(self) -> tuple[OutreachRule, ...]:
+        """The rules for outreaches to be recorded here."""
+        return self.mapping.spec.outreach if self.writes and self.capabilities.outreach else ()
 
     def takes_no(self, channel: Channel) -> bool:
         return self.writes and channel in self.capabilities.consent_write

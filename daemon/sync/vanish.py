@@ -6,8 +6,8 @@ A vanished record is unlinked and reported; it is never deleted elsewhere, and n
 from __future__ import annotations
 
 from daemon.sync import fuse, optouts
-from daemon.sync.intake import Pass
 from daemon.sync.people import People
+from daemon.sync.reading import Pass
 from daemon.sync.resolve import identifiers
 from daemon.sync.roster import Roster
 from state.model import Link

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 
 from daemon.errors import SkipRecord
 from daemon.platforms.base import chunks
-from daemon.sync import optouts, plan, shared, union, vanish
+from daemon.sync import fuse, optouts, outreach, plan, shared, union, vanish
 from daemon.sync.books import Books
 from daemon.sync.heard import Heard
-from daemon.sync.intake import Pass, prepare, take_one
+from daemon.sync.intake import prepare, take_one
 from daemon.sync.people import People
+from daemon.sync.reading import Pass
 from daemon.sync.roster import Roster
 from mappings.contact import Value
 from state.model import CREATE_LANE, Contact, Hold, Link
@@ -26,6 +27,7 @@ CHOICES = {
     "not_stored": "dismiss | again",
     "unwritable": "dismiss",
     "shared_identifier": "dismiss | again",
+    "outreach": outreach.CHOICES,
 }
 """What can be decided about each kind of hold."""
 
@@ -53,6 +55,7 @@ def decide(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
         "consent_jump": _consent_jump,
         "not_stored": _dismiss_or_again,
         "shared_identifier": _dismiss_or_again,
+        "outreach": _outreach,
         "unwritable": _dismiss,
         "consent_missing": _dismiss,
     }[hold.kind](tx, roster, hold, picked)
@@ -67,7 +70,8 @@ def decide(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
 
 def _partly(tx: Tx, hold: Hold, picked: Picked) -> bool:
     """A fuse of which only some pushes were released stays tripped for the rest."""
-    return picked.only is not None and (hold.connection, hold.detail.get("kind")) in tx.outbox.unapproved()
+    kind = str(hold.detail.get("kind"))
+    return picked.only is not None and (hold.connection, kind) in fuse.rows(tx, kind).unapproved()
 
 
 def _people(tx: Tx, roster: Roster) -> People:
@@ -113,7 +117,8 @@ def _take_again(tx: Tx, roster: Roster, hold: Hold) -> str:
     """Take the held reading in once more, now that a person has said who it is."""
     side = roster.sides[hold.connection or ""]
     known = tx.connections.all()
-    reading = Pass(side, None, Books(), primed=all(known[n].primed for n in roster.sides if n in known))
+    primed = all(known[n].primed for n in roster.sides if n in known)
+    reading = Pass(side, None, Books(), primed=primed, news=True)  # the hold remembers what was history
     people = _people(tx, roster)
     people.load_records(side.name, {hold.external_id or ""})
     link = people.records[side.name, hold.external_id or ""]
@@ -175,8 +180,8 @@ def _fuse(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:
     if kind == "vanish":
         return _fuse_vanish(tx, roster, connection, picked.choice)
     if picked.choice == "reject":
-        return f"{tx.outbox.discard(connection, kind)} pushes dropped"
-    released = tx.outbox.release(connection, kind, limit=picked.only)
+        return f"{fuse.rows(tx, kind).discard(connection, kind)} pushes dropped"
+    released = fuse.rows(tx, kind).release(connection, kind, limit=picked.only)
     return f"{released} pushes released; the next run sends them"
 
 
@@ -219,6 +224,10 @@ def _believe(people: People, link: Link, name: str, says: str) -> None:
 
 
 # the rest
+
+
+def _outreach(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:  # noqa: ARG001 - one signature for all
+    return outreach.decide(tx, hold, picked.choice)
 
 
 def _dismiss(tx: Tx, roster: Roster, hold: Hold, picked: Picked) -> str:  # noqa: ARG001 - one signature for all

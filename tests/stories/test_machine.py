@@ -72,7 +72,9 @@ ABLE = {
         required=frozenset({"phone"}),
     ),
     "telerivet": without(NAMED, compare_and_swap=False, consent_read=SMS_CHANNEL, consent_write=SMS_CHANNEL),
-    "action_network": without(FULL, compare_and_swap=False, batch=1, unique=frozenset({"phone", "email"})),
+    "action_network": without(
+        FULL, compare_and_swap=False, batch=1, unique=frozenset({"phone", "email"}), starts_no=BOTH
+    ),
     "colony": without(
         FULL,
         compare_and_swap=False,

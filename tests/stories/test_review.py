@@ -10,7 +10,8 @@ from daemon.errors import SkipRecord
 from daemon.platforms.base import Create, Push, Update
 from daemon.sync.books import Books
 from daemon.sync.heard import hear
-from daemon.sync.intake import Pass, take_in
+from daemon.sync.intake import take_in
+from daemon.sync.reading import Pass
 from daemon.sync.roster import Limit, Rules
 from daemon.sync.verdicts import merge_contacts, unmerge
 from tests.stories.world import World

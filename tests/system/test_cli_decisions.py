@@ -108,6 +108,7 @@ def test_every_kind_of_hold_can_be_explained() -> None:
         "not_stored": {"field": "city", "sent": "Rome", "says": None},
         "unwritable": {"field": "city", "why": "too long"},
         "shared_identifier": {"why": "another person has it", "contacts": [1, 2]},
+        "outreach": {"outreach": 3, "rule": "wrote_letter", "event": "tag A", "at": 5, "why": "x", "contacts": [7]},
     }
     assert set(details) == set(CHOICES)
     nobody = explain.Concerned({}, {}, {})

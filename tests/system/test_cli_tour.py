@@ -257,8 +257,8 @@ def test_the_keys_are_never_shown(both: tuple[Sandbox, Shell]) -> None:
 def test_db(both: tuple[Sandbox, Shell]) -> None:
     """upgrade makes and names the revision; check finds a damaged file."""
     shell = both[1]
-    assert shell.json("db", "upgrade") == {"before": None, "after": "0001"}
-    assert shell.json("db", "upgrade") == {"before": "0001", "after": "0001"}
+    assert shell.json("db", "upgrade") == {"before": None, "after": "0002"}
+    assert shell.json("db", "upgrade") == {"before": "0002", "after": "0002"}
     assert "the database is whole" in shell("db", "check").stdout
     with sqlite3.connect(shell.folder / "state.db") as database:
         database.execute("update alembic_version set version_num = '9999'")

@@ -20,8 +20,10 @@ import pytest
 
 from daemon.sandbox import Sandbox
 from tests.system.cli_world import ROOT, Shell, environment, sandbox_and_shell
+from tests.system.crash.every import SCENARIOS
+from tests.system.crash.people import at_strive, at_telerivet, phone
 from tests.system.crash.points import KINDS, WORDS
-from tests.system.crash.scenarios import SCENARIOS, at_strive, at_telerivet, cold_people, expect_cold, phone
+from tests.system.crash.scenarios import cold_people, expect_cold
 from tests.system.crash.state import canonical
 
 FULL = os.environ.get("ROSTERD_TEST_CRASH") == "full"

@@ -203,6 +203,9 @@ def test_every_configuration_loads(_: str, text: str, tmp_path: Path, monkeypatc
         mapping.write_text(f"preset: {platform}\n")
         key.touch(mode=0o600)
         key.write_text("example-key\n")
+    for name in ("action_network.key", "carium.password", "colony.password", "colony.secret"):
+        (tmp_path / name).touch(mode=0o600)
+        (tmp_path / name).write_text("example\n")
     if "[connections." not in text:
         text += ONE + 'api_key_file = "strive.key"\n'
     file = tmp_path / "config.toml"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 import urllib.request
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -16,6 +17,16 @@ from typing import Any, NoReturn
 from daemon.sandbox import Sandbox
 
 Act = Callable[[Sandbox], None]
+
+
+class Clock:
+    """The clock on the wall, and some seconds `ahead` of it."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
 
 
 class Keeper:
@@ -40,7 +51,7 @@ class Keeper:
         return f"http://127.0.0.1:{self.port}"
 
     def __call__(self, command: str) -> None:
-        """`serve`, `rest`, `clone`, `end` (of the clone), the name of an act, or `quit`."""
+        """`serve`, `rest`, `clone`, `later SECONDS`, `end` (of the clone), the name of an act, or `quit`."""
         os.write(self._ask, f"{command}\n".encode())
         answer = self._answers.readline().strip()
         if answer != "done":
@@ -51,6 +62,13 @@ class Keeper:
         with urllib.request.urlopen(f"{self.url}/_sandbox/{name}", timeout=30) as answer:
             return json.load(answer)
 
+    def outreaches(self, campaign: str) -> Any:
+        """The outreaches that the platform has of a campaign."""
+        act = {"platform": "action_network", "action": "outreaches", "args": {"campaign": campaign}}
+        asked = urllib.request.Request(f"{self.url}/_sandbox/act", json.dumps(act).encode())
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return json.load(answer)["result"]
+
     def quit(self) -> None:
         self("quit")
         os.waitpid(self.pid, 0)
@@ -58,7 +76,8 @@ class Keeper:
         self._answers.close()
 
     def _keep(self, commands: Any) -> NoReturn:
-        sandbox = Sandbox(empty=True)
+        clock = Clock()
+        sandbox = Sandbox(empty=True, clock=clock)
         is_clone = False
         while line := commands.readline():
             command = line.strip()
@@ -73,6 +92,8 @@ class Keeper:
                     continue
             elif command in ("end", "quit", "rest"):
                 sandbox.stop()  # raises when the sandbox itself had a bug: then this process ends, and it shows
+            elif command.startswith("later "):
+                clock.ahead += float(command.removeprefix("later "))
             elif command == "serve":
                 sandbox.start(self.port)
             else:

@@ -10,6 +10,7 @@ A line in:  {"name": "cold start", "sample": 6} or {"name": "cold start", "part"
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import json
 import os
@@ -22,10 +23,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from daemon import assemble
 from daemon.cli import COMMANDS, main
-from tests.system.crash.keeper import Keeper
+from tests.system.crash.every import SCENARIOS
+from tests.system.crash.keeper import Clock, Keeper
+from tests.system.crash.people import Scenario
 from tests.system.crash.points import KINDS, Point, Points, arm
-from tests.system.crash.scenarios import SCENARIOS, Scenario
 from tests.system.crash.state import canonical, differences
 
 RUNS = 4
@@ -50,6 +53,7 @@ class Matrix:
         self.scenario, self.folder = scenario, folder
         acts = {"people": scenario.people, "meanwhile": scenario.meanwhile or (lambda _: None)}
         self.keeper = Keeper(acts)
+        self.clock = Clock()
         self.last = ""
 
     def rosterd(self, *arguments: str, points: Points | None = None) -> int:
@@ -69,6 +73,7 @@ class Matrix:
                 os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
             if points is not None:
                 arm(points)
+            assemble.roster = functools.partial(assemble.roster, clock=self.clock)
             main(list(arguments), prog_name="rosterd")
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
@@ -87,12 +92,19 @@ class Matrix:
             raise AssertionError(f"exit {code}: {(self.folder / 'stderr').read_text()[-2000:]}")
         return int(json.loads(self.last)["sent"])
 
-    def settle(self) -> int:
-        """Run until a run sends nothing. How many runs that took."""
+    def settle(self, apart: float = 0.0) -> int:
+        """Run until a run sends nothing. How many runs that took. `apart`: so many seconds pass before each."""
         for run in range(1, RUNS + 1):
+            self.later(apart)
             if self.sync() == 0:
                 return run
         raise AssertionError(f"still sending after {RUNS} runs")
+
+    def later(self, seconds: float) -> None:
+        """Time passes, for the platforms and for us."""
+        if seconds:
+            self.clock.ahead += seconds
+            self.keeper(f"later {seconds}")
 
     def prepare(self) -> None:
         """Up to the moment before the run that will be killed."""
@@ -122,6 +134,7 @@ class Matrix:
         for file in (self.folder / "start").iterdir():
             shutil.copy2(file, self.folder)
         self.keeper("clone")
+        self.clock.ahead = 0.0
 
     def uninterrupted(self) -> list[Point]:
         """The run as it should be: remembers how it ends, and returns the points it passes."""
@@ -129,8 +142,8 @@ class Matrix:
         code = self.rosterd(*self.scenario.command, "--json", points=Points())
         if code not in (0, 3) or json.loads(self.last)["sent"] == 0:
             raise AssertionError(f"exit {code}: {self.last} {(self.folder / 'stderr').read_text()[-2000:]}")
-        self.settle()
-        self.scenario.expect(canonical(self.keeper.get("state")))
+        self.settle(self.scenario.apart)
+        self.scenario.expect(canonical(self.state()))
         self.wanted = self.look()
         self.keeper("end")
         told = json.loads((self.folder / "points.json").read_text())
@@ -139,7 +152,13 @@ class Matrix:
 
     def look(self) -> dict[str, Any]:
         """The platforms, what harm was done to them, and what we remember, without ids and times."""
-        return canonical(self.keeper.get("state"), self.keeper.get("harm"), self.folder / "state.db")
+        return canonical(self.state(), self.keeper.get("harm"), self.folder / "state.db")
+
+    def state(self) -> dict[str, Any]:
+        """The platforms as they show themselves, the outreaches at the scenario's campaign among it."""
+        campaign = self.scenario.campaign
+        told = {"outreaches": self.keeper.outreaches(campaign)} if campaign else {}
+        return {**self.keeper.get("state"), **told}
 
     def kill(self, point: Point) -> tuple[bool, list[str]]:
         """Whether it died there, and what was wrong afterwards."""
@@ -147,7 +166,7 @@ class Matrix:
         try:
             code = self.rosterd(*self.scenario.command, "--json", points=Points(point))
             wrong = [] if code in (0, 3, -signal.SIGKILL) else [f"exit {code}"]
-            self.settle()
+            self.settle(self.scenario.apart)
             wrong += differences(self.wanted, self.look())
         except AssertionError as problem:
             return True, [str(problem)]

@@ -7,79 +7,21 @@ run, so that no scenario can pass by doing nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from daemon.sandbox import Sandbox
-
-State = dict[str, list[dict[str, Any]]]
-GIVEN = ("Ada", "Bo", "Cleo", "Dee", "Eli", "Fay", "Gus", "Hal", "Ida", "Jo")
-FAMILY = ("Sample", "Muster", "Exemple", "Prueba", "Esempio")
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """`meanwhile` is None: the very first run is the one that is killed."""
-
-    people: Callable[[Sandbox], None]
-    expect: Callable[[State], None]
-    meanwhile: Callable[[Sandbox], None] | None = None
-    configure: Callable[[Path], None] | None = None  # before the first run
-    reconfigure: Callable[[Path], None] | None = None  # before the run that is killed
-    command: tuple[str, ...] = ("sync",)
-    platforms: tuple[str, ...] = ("strive", "telerivet")
-
-
-def phone(number: int) -> str:
-    return f"+1202555{100 + number:04d}"
-
-
-def name(number: int) -> tuple[str, str]:
-    return GIVEN[number % len(GIVEN)], f"{FAMILY[number // len(GIVEN) % len(FAMILY)]}-{number}"
-
-
-def email(number: int) -> str:
-    return f"{'.'.join(name(number)).lower()}@example.org"
-
-
-def at_strive(sandbox: Sandbox, number: int, **more: Any) -> int:
-    given, family = name(number)
-    columns = {"phone_number": phone(number), "first_name": given, "last_name": family, "email": email(number)}
-    return sandbox.strive.add_member("csv", **{**columns, **more})
-
-
-def at_telerivet(sandbox: Sandbox, number: int, *, typed: str | None = None, **more: Any) -> str:
-    variables = {"email": email(number), **more.pop("vars", {})}
-    return sandbox.telerivet.add_contact(" ".join(name(number)), typed or phone(number), variables, **more)
-
-
-def on_both(sandbox: Sandbox, numbers: range) -> None:
-    for number in numbers:
-        at_strive(sandbox, number, city="Rome", custom={"lang": "en"})
-        at_telerivet(sandbox, number, vars={"zip": f"{10000 + number}"})
-
-
-def member(sandbox: Sandbox, number: int) -> int:
-    (found,) = [m["id"] for m in sandbox.strive.members() if m["phone_number"] == phone(number)]
-    return int(found)
-
-
-def contact(sandbox: Sandbox, number: int) -> str:
-    (found,) = [c["id"] for c in sandbox.telerivet.contacts() if c["phone_number"] == phone(number)]
-    return str(found)
-
-
-def member_in(state: State, number: int) -> dict[str, Any]:
-    (found,) = [m for m in state["strive"] if m["phone_number"] == phone(number)]
-    return found
-
-
-def contact_in(state: State, number: int) -> dict[str, Any]:
-    (found,) = [c for c in state["telerivet"] if c["phone_number"] == phone(number)]
-    return found
-
+from tests.system.crash.people import (
+    Scenario,
+    State,
+    at_strive,
+    at_telerivet,
+    contact,
+    contact_in,
+    member,
+    member_in,
+    on_both,
+    phone,
+)
 
 # cold: two platforms with people, and an empty database
 

@@ -8,15 +8,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-OF_THE_PLATFORM = ("id", "created_at", "updated_at", "first_sub_id", "time_created", "time_updated", "url", "group_ids")
+OF_THE_PLATFORM = {
+    "strive": ("id", "created_at", "updated_at", "first_sub_id"),
+    "telerivet": ("id", "time_created", "time_updated", "url", "group_ids"),
+    "action_network": ("id", "identifiers", "created_date", "modified_date"),
+    "colony": ("id", "date_created", "date_updated", "contact_lists"),
+    "carium": ("id", "primary-individual-id", "last-sync-time"),
+    "outreaches": ("id", "person", "identifiers"),
+}
+"""Ids, times and what repeats them. `outreaches` is no platform, but what one has of a campaign."""
+NAMES = {"strive": "groups", "telerivet": "groups", "action_network": "tags", "colony": "lists", "carium": "consents"}
+"""Where each keeps a list in no order that matters."""
 
 
 def canonical(state: Any, harm: Any = None, database: Path | None = None) -> dict[str, Any]:
     """`state`, `harm`: what the sandbox says under these names; `database`: ours."""
-    found: dict[str, Any] = {
-        "strive": [_record(each, [group["name"] for group in each["groups"] or []]) for each in state["strive"]],
-        "telerivet": [_record(each, each["groups"]) for each in state["telerivet"]],
-    }
+    found: dict[str, Any] = {name: [_record(name, each) for each in rows] for name, rows in state.items()}
     if harm is not None:
         found["harm"] = [{kind: count} for kind, count in _counts(harm).items() if count]
     if database is not None:
@@ -35,9 +42,14 @@ def differences(wanted: dict[str, Any], got: dict[str, Any]) -> list[str]:
     return found
 
 
-def _record(record: dict[str, Any], groups: list[str]) -> dict[str, Any]:
-    kept = {name: value for name, value in record.items() if name not in OF_THE_PLATFORM}
-    return {**kept, "groups": sorted(groups)}
+def _record(platform: str, record: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in record.items() if name not in OF_THE_PLATFORM[platform]}
+    several = NAMES.get(platform)
+    return {**kept, several: sorted(map(_name, record[several] or []))} if several else kept
+
+
+def _name(group: Any) -> Any:
+    return group["name"] if isinstance(group, dict) else group
 
 
 def _counts(harm: dict[str, Any]) -> dict[str, int]:
@@ -60,6 +72,7 @@ def _remembered(database: Path) -> dict[str, list[Any]]:
             "strays": links.get(None, []),
             "outbox": [list(row) for row in db.execute("select connection, kind, state, reason from outbox")],
             "holds": [list(row) for row in db.execute("select kind, connection from holds where state = 'open'")],
+            "events": [list(row) for row in db.execute("select connection, rule, event, state from outreaches")],
         }
 
 

@@ -50,7 +50,7 @@ BAD = [
         "a preset that resembles nothing",
         "preset: xq\n",
         [
-            "1:1: there is no preset 'xq'. Known are strive and telerivet.",
+            "1:1: there is no preset 'xq'. Known are action_network, carium, colony, strive and telerivet.",
         ],
     ),
     Bad(

@@ -11,6 +11,17 @@ from tests.unit.settings.samples import STRIVE, TELERIVET
 UNIT = 'write a number with s, m, h, d or w, like "5m"'
 C = "config.toml"
 
+GROUPS = """\
+[connections.first]
+platform = "action_network"
+group = "north"
+api_key_file = "strive.key"
+[connections.again]
+platform = "action_network"
+group = "south"
+api_key_file = "strive.key"
+"""
+
 ADDED = [
     # ── keys nobody knows
     (
@@ -251,6 +262,14 @@ ADDED = [
             f"{C}:5:14: connections.again: is on the same account as 'strive' (strive 273) "
             "(keep one, or set enabled = false)",
             f"{C}:11:1: log.level: must be one of debug, info, warning, error",
+        ],
+    ),
+    (
+        "one key of Action Network twice: whatever the group is called, it is one group",
+        GROUPS,
+        [
+            f"{C}:9:14: connections.again: has the same key as 'first': on action_network one key is one account "
+            "(keep one, or set enabled = false)"
         ],
     ),
     # ── keys of accounts

@@ -208,6 +208,15 @@ def test_two_campaigns_are_two_accounts(home: Path, write: Write) -> None:
     assert len(load(write(STRIVE + again)).enabled) == 2
 
 
+def test_three_groups_with_a_key_each_are_three_accounts(home: Path, write: Write) -> None:
+    """Nothing but the key tells groups of Action Network apart."""
+    text = ""
+    for name in ("north", "south", "west"):
+        secret(home / f"{name}.key", f"{name}-key\n")
+        text += f'[connections.{name}]\nplatform = "action_network"\napi_key_file = "{name}.key"\n'
+    assert len(load(write(text)).enabled) == 3
+
+
 @pytest.mark.parametrize(
     "address",
     ["http://127.0.0.1:8001", "http://localhost:1", "http://[::1]:8001", "https://x.example.org:8443"],

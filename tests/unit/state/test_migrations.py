@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -17,6 +18,7 @@ from sqlalchemy import text
 from state import migrate
 from state.engine import StateError, engine
 from state.migrate import HEAD, revision, upgrade
+from state.model import Outreach
 from state.store import Store
 from state.tables import metadata
 
@@ -65,6 +67,24 @@ def test_the_migrations_make_exactly_what_the_models_would(tmp_path: Path) -> No
     metadata.create_all(made)
     made.dispose()
     assert shape(tmp_path / "migrated.db") == shape(tmp_path / "created.db")
+
+
+def test_a_database_of_the_first_shape_keeps_what_it_has(url: str, path: Path) -> None:
+    """And can do what the newest can."""
+    made = engine(url)
+    with made.begin() as connection:
+        config = migrate._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("insert into contacts (id, fields, created_at) values (7, '{}', 1.0)"))
+    made.dispose()
+    assert "outreaches" not in shape(path)
+    assert upgrade(url) == ("0001", HEAD)
+    store = Store(url)
+    with store.transaction() as tx:
+        assert [contact.id for contact in tx.contacts.all()] == [7]
+        assert len(tx.outreaches.add([Outreach("a", "r", 7, 5, 5, "tag A")])) == 1
+    store.close()
 
 
 def test_a_database_of_a_newer_program_is_refused_untouched(url: str, path: Path) -> None:
