@@ -18,7 +18,7 @@ CREATE TABLE contacts (id TEXT PRIMARY KEY, row BLOB, phone TEXT, email TEXT) WI
 CREATE INDEX by_phone ON contacts (phone);
 CREATE INDEX by_email ON contacts (email);
 CREATE TABLE members (contact TEXT, list TEXT, PRIMARY KEY (contact, list)) WITHOUT ROWID;
-CREATE TABLE optouts (id TEXT PRIMARY KEY, address TEXT, stands INTEGER, at REAL) WITHOUT ROWID;
+CREATE TABLE optouts (id TEXT PRIMARY KEY, address TEXT, stands INTEGER, at REAL, how TEXT) WITHOUT ROWID;
 CREATE INDEX by_address ON optouts (address);
 """
 
@@ -38,12 +38,14 @@ class Noted(NamedTuple):
 
 
 class OptOutRow(NamedTuple):
-    """An opt-out. `stands`: nobody has lifted it. `at`: when it was said, seconds since 1970."""
+    """An opt-out. `stands`: nobody has lifted it. `at`: when it was said, seconds since 1970. `how`: "api" for one that
+    we made, "optout" for one that somebody said; blank if that cannot be told."""
 
     id: str
     address: str
     stands: bool
     at: float | None
+    how: str
 
 
 class Book:
@@ -73,7 +75,7 @@ class Book:
 
     def add_optouts(self, optouts: Iterable[OptOutRow]) -> None:
         with _together(self._db):
-            self._db.executemany("INSERT OR REPLACE INTO optouts VALUES (?, ?, ?, ?)", list(optouts))
+            self._db.executemany("INSERT OR REPLACE INTO optouts VALUES (?, ?, ?, ?, ?)", list(optouts))
 
     def contacts(self, after: str, size: int) -> list[tuple[Row, list[str]]]:
         """The next contacts by id, each with its lists."""
@@ -86,7 +88,7 @@ class Book:
 
     def optouts(self, address: str) -> list[OptOutRow]:
         found = self._db.execute("SELECT * FROM optouts WHERE address = ? ORDER BY id", (address,))
-        return [OptOutRow(id_, address, bool(stands), at) for id_, address, stands, at in found]
+        return [OptOutRow(id_, address, bool(stands), at, how) for id_, address, stands, at, how in found]
 
     def find(self, phone: str | None, email: str | None) -> list[str]:
         """The ids of contacts with this phone or this email. None finds nobody."""

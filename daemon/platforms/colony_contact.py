@@ -15,6 +15,11 @@ from daemon.platforms.colony_book import Noted, OptOutRow, Row
 from daemon.platforms.colony_shape import LISTS, OPTOUT_OF, OTHER, Shape
 from mappings.identifiers import phone as international
 
+REASON = "rosterd: no yes on record"
+"""The reason of the opt-outs that we make. They are nobody's own word, and are not to reach other platforms as one."""
+
+SAID, OURS = "optout", "api"
+
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TITLES = "lists"
 
@@ -123,7 +128,8 @@ class Contacts:
         id_, address = id_of(row.get("id")), self.address(row.get("originator"))
         if id_ is None or address is None:
             return None
-        return OptOutRow(id_, address, not row.get("date_overwritten"), seconds(row.get("date_opted_out")))
+        at = seconds(row.get("date_opted_out"))
+        return OptOutRow(id_, address, not row.get("date_overwritten"), at, _how(row.get("reason")))
 
     # writing
 
@@ -146,10 +152,16 @@ def addresses(row: Row, contacts: Contacts) -> dict[str, str | None]:
 
 
 def _says(rows: Sequence[OptOutRow]) -> tuple[bool, Evidence | None]:
-    """Whether an opt-out stands, and since when. The latest word counts for the time, any standing one for the no."""
+    """Whether an opt-out stands, since when, and whether a person said it or we did. A person's word goes first."""
     standing = [each for each in rows if each.stands]
-    times = [each.at for each in standing if each.at is not None]
-    return bool(standing), Evidence(max(times), "optout") if times else None
+    dated = [(each.how == SAID, each.at, each.how) for each in standing if each.at is not None and each.how]
+    return bool(standing), Evidence(*max(dated)[1:]) if dated else None
+
+
+def _how(reason: Any) -> str:
+    """Where an opt-out comes from, by its reason. The ones we make have ours; without any there is no telling."""
+    text = reason.strip() if isinstance(reason, str) else ""
+    return OURS if text == REASON else SAID if text else ""
 
 
 def id_of(value: Any) -> str | None:

@@ -36,7 +36,7 @@ from daemon.platforms.base import (
     chunks,
 )
 from daemon.platforms.colony_book import Book, Kept, Row
-from daemon.platforms.colony_contact import Contacts
+from daemon.platforms.colony_contact import REASON, Contacts
 from daemon.platforms.colony_door import Door
 from daemon.platforms.colony_scan import Scan
 from daemon.platforms.colony_shape import IMPORT, MANY, OPTOUT_OF
@@ -50,7 +50,6 @@ SETTLES = 600.0
 """Seconds after an import whose end we did not see in which no new contacts are made: it may still be at work."""
 UNSHOWN = "the import has not shown this contact after a minute; see in Colony what became of it before trying again"
 SILENT = "without a yes on record an opt-out has to be written first, and no path for it is known (paths.create_optout)"
-REASON = "rosterd: said no elsewhere"
 _IMPORTED = "imported_at"
 
 

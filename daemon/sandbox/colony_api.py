@@ -17,43 +17,23 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
-from daemon.sandbox.colony import CLIENT, TEXTS, USERNAME, ColonyModel
+from daemon.sandbox.colony import TEXTS, ColonyModel
+from daemon.sandbox.colony_login import ColonyError, Tokens, refused
 from daemon.sandbox.harm import SaysNo, same_phone
 from daemon.sandbox.table import Data, Row
 from daemon.sandbox.wire import BadBodyError, Request, Response, answer
 
-_REFUSALS = {
-    401: "Authentication credentials were not provided.",
-    403: "You do not have permission to perform this action.",
-    404: "Not found.",
-    429: "Request was throttled.",
-}
 _NUMBER = re.compile(r"[1-9]\d{6,14}")
 Handler = Callable[[Request, int], Response]
-
-
-class ColonyError(Exception):
-    """An error as the platform words it."""
-
-    def __init__(self, status: int, body: Data) -> None:
-        super().__init__(str(status))
-        self.status, self.body = status, body
-
-
-def refused(status: int) -> ColonyError:
-    return ColonyError(status, {"detail": _REFUSALS.get(status, "Something went wrong.")})
 
 
 class ColonyApi:
     """Answers requests. `path` is what follows the host on the real platform."""
 
     def __init__(self, model: ColonyModel, others: SaysNo, password: str, secret: str) -> None:
-        self.model, self.others, self._password, self._secret = model, others, password, secret
-        self._tokens: dict[str, tuple[float, frozenset[str]]] = {}  # until when, and what for
-        self._refresh: dict[str, frozenset[str]] = {}
-        self._count = itertools.count(1)
+        self.model, self.others, self.tokens = model, others, Tokens(model, password, secret)
         self._routes: dict[str, dict[str, Handler]] = {
             "/contact/contactlists/": {"GET": self._lists},
             "/contact/contactlists/{id}/": {"GET": self._one_list, "DELETE": self._delete_list},
@@ -77,7 +57,7 @@ class ColonyApi:
             self.model.commits.begin_request()
             try:
                 if request.path == "/oauth2/access_token/":
-                    return self._token(request)
+                    return self.tokens.give(request)
                 return self._route(request)
             except ColonyError as problem:
                 return answer(problem.status, problem.body)
@@ -87,48 +67,10 @@ class ColonyApi:
     def refusal(self, status: int) -> Response:
         return answer(status, refused(status).body)
 
-    # The login ----------------------------------------------------------------------------------------------
-
-    def _token(self, request: Request) -> Response:
-        if request.method != "POST":
-            raise refused(405)
-        form = dict(parse_qsl(request.body.decode()))
-        if (form.get("client_id"), form.get("client_secret")) != (CLIENT, self._secret):
-            raise ColonyError(401, {"error": "invalid_client"})
-        if form.get("grant_type") == "password":
-            if (form.get("username"), form.get("password")) != (USERNAME, self._password):
-                raise ColonyError(400, {"error": "invalid_grant"})
-            return self._grant(frozenset(re.split(r"[ +]", form.get("scope", "read"))))
-        if form.get("grant_type") == "refresh_token" and form.get("refresh_token") in self._refresh:
-            return self._grant(self._refresh.pop(form["refresh_token"]))
-        raise ColonyError(400, {"error": "invalid_grant"})
-
-    def _grant(self, scope: frozenset[str]) -> Response:
-        number, lasts = next(self._count), self.model.token_seconds
-        access, refresh = f"sandbox-access-{number}", f"sandbox-refresh-{number}"
-        self._tokens[access] = (self.model.clock() + lasts, scope)
-        self._refresh[refresh] = scope
-        body = {"access_token": access, "token_type": "Bearer", "expires_in": int(lasts), "refresh_token": refresh}
-        return answer(200, body | {"scope": " ".join(sorted(scope))})
-
-    def forget_tokens(self, *, refresh: bool = False) -> None:
-        """Colony withdraws every token it has given; with `refresh` the ones to renew them with, too."""
-        with self.model.lock:
-            self._tokens.clear()
-            if refresh:
-                self._refresh.clear()
-
-    def _scope(self, request: Request) -> frozenset[str]:
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
-        until, scope = self._tokens.get(token if kind == "Bearer" else "", (0.0, frozenset()))
-        if self.model.clock() >= until:
-            raise refused(401)
-        return scope
-
     # Routes -------------------------------------------------------------------------------------------------
 
     def _route(self, request: Request) -> Response:
-        scope = self._scope(request)
+        scope = self.tokens.scope(request)
         found = re.search(r"/(\d+)/", request.path)
         handlers = self._routes.get(re.sub(r"/\d+/", "/{id}/", request.path))
         if handlers is None:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from daemon.errors import AnswerLost, NeedsPerson, RetryLater, StopSync
-from daemon.platforms.base import Channel, Create, Exists, OptOut, Push, Record, Refused, Stored, Update
+from daemon.errors import NeedsPerson, RetryLater, StopSync
+from daemon.platforms.base import OptOut, Stored
 from daemon.platforms.colony import Colony
 from daemon.platforms.colony_contact import seconds
 from daemon.platforms.colony_shape import PATHS, Shape, capabilities, unfit
 from daemon.sandbox.colony import HOME
-from daemon.sandbox.sandbox import Call
 from daemon.sandbox.wire import Request, Response, answer
+from tests.contract.colony_ways import YES, calls, change, make, shown
 from tests.contract.site_colony import WRITING, ColonySite, shape
-from tests.contract.suite import ADA, GRACE, KING, changed, kept, one, somebody, swept
-
-YES: frozenset[Channel] = frozenset({"sms", "email"})
+from tests.contract.suite import ADA, GRACE, KING, changed, one, somebody, swept
 
 
 @pytest.fixture
@@ -36,41 +32,6 @@ def colony(site: ColonySite) -> Colony:
     connector = site.connect()
     assert isinstance(connector, Colony)
     return connector
-
-
-def calls(site: ColonySite, method: str | None = None, part: str = "") -> list[Call]:
-    return [call for call in site.sandbox.calls("colony", method) if part in call.path]
-
-
-def shown(colony: Colony) -> dict[str, Record]:
-    return {record.external_id: record for page in colony.sweep({}) for record in page.records}
-
-
-def make(n: int, **more: Any) -> Create:
-    person = somebody(n)
-    wire = {"phone": person["phone"][1:], "first_name": f"P{n}", "email": person["email"]}
-    return Create(n, wire, person["phone"], person["email"], **more)
-
-
-class Wrapped:
-    """Stands between the connector and the sandbox's Colony, and changes its answers."""
-
-    def __init__(self, inner: Any, change: Any) -> None:
-        self._inner, self._change = inner, change
-
-    def respond(self, request: Request) -> Response:
-        found: Response = self._change(request, self._inner.respond)
-        return found
-
-    def refusal(self, status: int) -> Response:
-        found: Response = self._inner.refusal(status)
-        return found
-
-
-def change(site: ColonySite, how: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`how(request, ask)`: the answer to a request; `ask` asks the sandbox."""
-    account = site.sandbox.accounts["colony"]
-    monkeypatch.setitem(vars(account), "api", Wrapped(account.api, how))
 
 
 # Lists
@@ -378,6 +339,17 @@ def test_an_opt_out_that_was_lifted_says_no_no_more(site: ColonySite, colony: Co
     assert found[id_].wire["sms_optout"] is True
 
 
+def test_an_opt_out_that_we_made_is_nobodys_word_until_somebody_says_it(site: ColonySite, colony: Colony) -> None:
+    """The sync tells our own opt-outs, come back in the feed, from a person's by this word."""
+    made = one(colony, make(101))
+    assert isinstance(made, Stored)
+    assert shown(colony)[made.external_id].evidence["sms_optout"].how == "api"
+    site.model.add_optout("12025550101", reason="")
+    assert shown(colony)[made.external_id].evidence["sms_optout"].how == "api", "of whom is not told"
+    site.opt_out(made.external_id)
+    assert shown(colony)[made.external_id].evidence["sms_optout"].how == "optout"
+
+
 def test_an_opt_out_of_an_email_is_one_of_the_email_only(site: ColonySite, colony: Colony) -> None:
     id_ = site.add(**ADA)
     site.model.opt_out(id_, channel="email")
@@ -474,211 +446,6 @@ def test_the_paths_that_come_with_rosterd_are_fit_and_the_harmful_ones_are_not()
     assert all(unfit(path) for path in (*harmful, *strange))
     assert unfit("/contact/one/", one=True)
     assert not unfit("/sms/optouts/")
-
-
-# Writing
-
-
-def test_nobody_is_made_reachable_without_a_yes_on_record(site: ColonySite, colony: Colony) -> None:
-    """The opt-outs are there before the contact is."""
-    outcome = one(colony, make(101))
-    assert isinstance(outcome, Stored)
-    made = site.model.contact(outcome.external_id)
-    assert (made["sms_optout"], made["email_optout"]) == (True, True)
-    assert [call.path for call in calls(site, "POST", "/contact/")] == [
-        *["/contact/optouts/"] * 2,
-        "/contact/contactlists/contact/",
-    ]
-
-
-def test_where_no_opt_out_can_be_written_only_those_who_said_yes_are_made(site: ColonySite) -> None:
-    site.shape = shape()
-    colony = site.connect()
-    refused, stored = colony.push([make(101, subscribed=frozenset({"sms"})), make(102, subscribed=YES)])
-    assert isinstance(refused, Refused)
-    assert "paths.create_optout" in refused.reason
-    assert isinstance(stored, Stored)
-    assert site.count() == 1
-
-
-def test_who_is_opted_out_already_can_be_made_without_a_path_for_opt_outs(site: ColonySite) -> None:
-    site.shape = shape()
-    site.model.add_optout("12025550101")
-    assert isinstance(one(site.connect(), make(101, subscribed=frozenset({"email"}))), Stored)
-
-
-def test_nobody_is_made_without_a_list_for_them_or_without_a_phone(site: ColonySite, colony: Colony) -> None:
-    assert isinstance(one(colony, Create(1, {"email": "x@example.org"}, None, "x@example.org")), Refused)
-    colony._contacts.home = None
-    assert isinstance(one(colony, make(101, subscribed=YES)), Refused)
-    assert site.count() == 0
-
-
-def test_a_number_that_was_typed_differently_is_found(site: ColonySite, colony: Colony) -> None:
-    id_ = site.model.add_contact(mobile_number="(202) 555-0101", first_name="Ada")
-    outcome = one(colony, make(101, subscribed=YES))
-    assert isinstance(outcome, Exists)
-    assert [record.external_id for record in outcome.records] == [id_]
-    assert outcome.records[0].wire["sms_optout"] is False
-
-
-def test_contacts_read_a_moment_ago_are_not_read_again_before_a_create(site: ColonySite, colony: Colony) -> None:
-    site.add(**ADA)
-    swept(colony)
-    site.sandbox.reset_log()
-    outcomes = list(colony.push([make(n, subscribed=YES) for n in (102, 103)]))
-    assert all(isinstance(each, Stored) for each in outcomes)
-    assert not calls(site, "GET")
-    site.clock.now += 1000
-    assert isinstance(one(colony, make(101, subscribed=YES)), Exists)
-    assert calls(site, "GET", "contact_list=")
-
-
-def test_a_no_goes_along_with_a_new_number(site: ColonySite, colony: Colony) -> None:
-    id_ = site.add(**ADA, sms=False)
-    (before,) = colony.fetch([id_])
-    outcome = one(colony, Update(1, id_, before.version, {"phone": "12025550199"}))
-    assert isinstance(outcome, Stored)
-    assert site.now(id_)["phone"] == "+12025550199"
-    assert site.now(id_)["sms"] is False
-
-
-def test_a_new_number_is_refused_where_the_no_cannot_go_along(site: ColonySite) -> None:
-    site.shape = shape()
-    id_ = site.add(**ADA, sms=False)
-    colony = site.connect()
-    (before,) = colony.fetch([id_])
-    assert isinstance(one(colony, Update(1, id_, before.version, {"phone": "12025550199"})), Refused)
-    assert site.now(id_)["phone"] == ADA["phone"]
-
-
-def test_an_update_sends_what_changed_and_nothing_else(site: ColonySite, colony: Colony) -> None:
-    id_ = site.add(**ADA)
-    (before,) = colony.fetch([id_])
-    one(colony, Update(1, id_, before.version, {"city": "Turin"}))
-    (call,) = calls(site, "PATCH")
-    assert (call.path, call.wrote) == (f"/contact/contactlists/contact/{id_}/", {"city": "Turin"})
-    assert isinstance(one(colony, Update(1, id_, before.version, {"birth_date": "1815-12-10"})), Refused)
-
-
-def test_a_refusal_names_fields_and_no_values(site: ColonySite, colony: Colony) -> None:
-    id_ = site.add(**ADA)
-    (before,) = colony.fetch([id_])
-    outcome = one(colony, Update(1, id_, before.version, {"city": 5}))
-    assert isinstance(outcome, Refused)
-    assert outcome.reason == "400 refused: city"
-
-
-def test_an_opt_out_that_stands_is_not_written_again(site: ColonySite, colony: Colony) -> None:
-    id_ = site.add(**ADA, sms=False)
-    assert isinstance(one(colony, OptOut(1, id_, "sms")), Stored)
-    assert not calls(site, "POST", "optouts")
-    assert isinstance(one(colony, OptOut(1, id_, "email")), Stored)
-    assert [call.wrote["originator"] for call in calls(site, "POST", "optouts")] == [ADA["email"]]
-    bare = site.add(first="No", phone="+12025550188")
-    assert isinstance(one(colony, OptOut(1, bare, "email")), Refused)
-
-
-def test_an_opt_out_that_does_not_show_was_not_written(
-    site: ColonySite, colony: Colony, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    id_ = site.add(**ADA)
-
-    def how(request: Request, ask: Any) -> Response:
-        deaf = request.method == "POST" and "optouts" in request.path
-        found: Response = answer(200, {}) if deaf else ask(request)
-        return found
-
-    change(site, how, monkeypatch)
-    outcome = one(colony, OptOut(1, id_, "sms"))
-    assert isinstance(outcome, Refused)
-    assert "does not show" in outcome.reason
-
-
-# The import
-
-
-def imports(site: ColonySite) -> list[Call]:
-    return calls(site, "POST", "/import/")
-
-
-def test_many_new_contacts_go_as_one_file_and_are_found_afterwards(site: ColonySite, colony: Colony) -> None:
-    site.add(**somebody(110))
-    outcomes = {each.ref: each for each in colony.push([make(n, subscribed=YES) for n in range(100, 140)])}
-    assert isinstance(outcomes.pop(110), Exists)
-    assert len(outcomes) == 39
-    for ref, outcome in outcomes.items():
-        assert isinstance(outcome, Stored)
-        assert site.now(outcome.external_id)["email"] == somebody(ref)["email"]
-    (sent,) = imports(site)
-    text = sent.wrote[sent.wrote.index("mobile_number") :]
-    assert len([row for row in csv.DictReader(io.StringIO(text)) if row["first_name"]]) == 39
-    assert not calls(site, "POST", "/contact/contactlists/contact/")
-    assert "imported_at" not in colony.facts
-
-
-def test_texts_arrive_by_import_as_they_were_sent(site: ColonySite, colony: Colony) -> None:
-    odd = 'O\'Brien, "quoted"\r\nŁódź;'
-    pushes: list[Push] = [make(n, subscribed=YES) for n in range(100, 130)]
-    pushes[3] = Create(
-        103, {"phone": "12025550103", "last_name": odd, "city": None}, "+12025550103", None, subscribed=YES
-    )
-    outcomes = list(colony.push(pushes))
-    stored = next(each for each in outcomes if each.ref == 103)
-    assert isinstance(stored, Stored)
-    assert site.model.contact(stored.external_id)["last_name"] == odd
-
-
-def test_an_import_that_shows_later_is_waited_for(site: ColonySite, colony: Colony) -> None:
-    site.model.import_after = 3
-    outcomes = list(colony.push([make(n, subscribed=YES) for n in range(100, 130)]))
-    assert all(isinstance(each, Stored) for each in outcomes)
-    assert site.naps[:2] == [0.0, 5.0]
-    assert site.count() == 30
-
-
-def test_what_an_import_does_not_show_is_not_sent_again(site: ColonySite, colony: Colony) -> None:
-    site.model.import_after = 1000
-    outcomes = list(colony.push([make(n, subscribed=YES) for n in range(100, 130)]))
-    assert len(outcomes) == 30
-    assert all(isinstance(each, Refused) and "import has not shown" in each.reason for each in outcomes)
-    assert site.naps == [0.0, 5.0, 15.0, 40.0]
-    assert len(imports(site)) == 1
-    site.settle()
-    again = list(site.connect().push([make(n, subscribed=YES) for n in range(100, 130)]))
-    assert all(isinstance(each, Exists) for each in again)
-
-
-def test_after_an_import_whose_answer_was_lost_nobody_is_made_for_a_while(site: ColonySite, colony: Colony) -> None:
-    """It may be at work still: whoever looks now may not find them, and would make them twice."""
-    site.model.import_after = 50
-    site.sandbox.faults.add("lost", platform="colony", path="/import/")
-    pushes: list[Push] = [make(n, subscribed=YES) for n in range(100, 130)]
-    with pytest.raises(AnswerLost):
-        list(colony.push(pushes))
-    later = site.connect(facts=kept(colony.facts))
-    with pytest.raises(RetryLater, match="import") as caught:
-        list(later.push(pushes))
-    assert caught.value.after is not None
-    site.settle()
-    site.clock.now += caught.value.after + 1
-    assert all(isinstance(each, Exists) for each in later.push(pushes))
-    assert site.count() == 30
-
-
-def test_an_import_that_is_refused_is_done_one_by_one(site: ColonySite, colony: Colony) -> None:
-    site.shape = shape(paths={**WRITING, "import_csv": "/contact/contactlists/imports/"})
-    outcomes = list(site.connect().push([make(n, subscribed=YES) for n in range(100, 130)]))
-    assert all(isinstance(each, Stored) for each in outcomes)
-    assert site.count() == 30
-
-
-def test_two_with_one_phone_in_a_file_become_one(site: ColonySite, colony: Colony) -> None:
-    pushes: list[Push] = [make(n, subscribed=YES) for n in range(100, 130)]
-    pushes.append(Create(500, {"phone": "12025550100", "first_name": "Twin"}, "+12025550100", None, subscribed=YES))
-    outcomes = {each.ref: each for each in colony.push(pushes)}
-    assert isinstance(outcomes[500], Exists)
-    assert site.count() == 30
 
 
 # The probe

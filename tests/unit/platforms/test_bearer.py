@@ -84,7 +84,7 @@ def test_a_token_is_renewed_before_it_runs_out(sandbox: Sandbox, clock: Clock) -
 def test_a_token_that_is_refused_is_renewed_once_and_the_request_asked_again(sandbox: Sandbox, clock: Clock) -> None:
     one = api(sandbox, clock)
     read(one)
-    sandbox.accounts["colony"].api.forget_tokens()  # type: ignore[attr-defined]
+    sandbox.accounts["colony"].api.tokens.forget()  # type: ignore[attr-defined]
     assert read(one) == 200
     assert grants(sandbox) == ["password", "refresh"]
     assert [call.status for call in sandbox.calls("colony", "GET")] == [200, 401, 200]
@@ -94,7 +94,7 @@ def test_a_token_that_is_refused_is_renewed_once_and_the_request_asked_again(san
 def test_where_renewing_is_refused_the_password_is_asked_for_again(sandbox: Sandbox, clock: Clock) -> None:
     one = api(sandbox, clock)
     read(one)
-    sandbox.accounts["colony"].api.forget_tokens(refresh=True)  # type: ignore[attr-defined]
+    sandbox.accounts["colony"].api.tokens.forget(refresh=True)  # type: ignore[attr-defined]
     assert read(one) == 200
     assert grants(sandbox) == ["password", "refresh", "password"]
     one.close()
