@@ -15,7 +15,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from daemon.settings_models import PLATFORMS, Connection, Defaults, Settings, State
+from daemon.settings_models import Settings, State
+from daemon.settings_parts import Connection, Defaults
+from daemon.settings_platforms import PLATFORMS
 from daemon.settings_types import show_duration
 
 WIDTH = 100

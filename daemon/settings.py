@@ -19,22 +19,9 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from daemon.errors import BadConfig
 from daemon.logs import hide
-from daemon.settings_models import (
-    AnyConnection,
-    Connection,
-    Consent,
-    Defaults,
-    Direction,
-    Fuse,
-    Identity,
-    Limit,
-    Loc,
-    Log,
-    Settings,
-    State,
-    Strive,
-    Telerivet,
-)
+from daemon.settings_models import Consent, Fuse, Identity, Limit, Log, Settings, State
+from daemon.settings_parts import Connection, Defaults, Direction, Loc
+from daemon.settings_platforms import AnyConnection, Strive, Telerivet
 from daemon.settings_problems import Found, dotted
 from daemon.settings_sources import gather
 from daemon.settings_types import show_duration

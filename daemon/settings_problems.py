@@ -15,7 +15,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from daemon.settings_models import PLATFORMS, Loc, Settings
+from daemon.settings_models import Settings
+from daemon.settings_parts import Loc
+from daemon.settings_platforms import PLATFORMS
 from daemon.settings_types import HINT
 
 Tree = dict[str, Any]

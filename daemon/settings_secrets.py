@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from daemon.settings_models import PLATFORMS, Loc
+from daemon.settings_parts import Loc
+from daemon.settings_platforms import PLATFORMS
 from daemon.settings_problems import Found, Tree
 from daemon.settings_types import under
 

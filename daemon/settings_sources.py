@@ -24,7 +24,8 @@ from pydantic_settings import (
 from pydantic_settings.exceptions import SettingsError
 
 from daemon.errors import BadConfig
-from daemon.settings_models import Loc, Settings
+from daemon.settings_models import Settings
+from daemon.settings_parts import Loc
 from daemon.settings_problems import Found, Place, Problem, Tree, did_you_mean
 from daemon.settings_secrets import tables, take_secrets
 

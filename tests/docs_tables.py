@@ -24,7 +24,9 @@ from daemon import matrix
 from daemon.example import FIRST, explained
 from daemon.platforms import registry
 from daemon.settings import config_schema
-from daemon.settings_models import PLATFORMS, Connection, Consent, Defaults, Fuse, Identity, Log, State
+from daemon.settings_models import Consent, Fuse, Identity, Log, State
+from daemon.settings_parts import Connection, Defaults
+from daemon.settings_platforms import PLATFORMS
 from daemon.settings_types import show_duration
 from daemon.sync.resolve import WHY
 from daemon.sync.verdicts import CHOICES

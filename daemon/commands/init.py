@@ -14,7 +14,7 @@ from daemon.commands import starter
 from daemon.commands.options import as_json
 from daemon.errors import RosterdError
 from daemon.output import json_out, say
-from daemon.settings_models import PLATFORMS
+from daemon.settings_platforms import PLATFORMS
 
 _KEY_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)

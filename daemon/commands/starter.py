@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from daemon import example
 from daemon.errors import RosterdError
-from daemon.settings_models import PLATFORMS
+from daemon.settings_platforms import PLATFORMS
 from mappings.load import preset_text
 
 RATE = 1000

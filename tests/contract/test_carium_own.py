@@ -17,7 +17,7 @@ from daemon.platforms.carium_scan import PASSES, Place, Scan, notebook
 from daemon.platforms.carium_user import Consents, record
 from daemon.sandbox import Sandbox
 from daemon.sandbox.sandbox import Call
-from daemon.settings_models import PLATFORMS as SETTINGS
+from daemon.settings_platforms import PLATFORMS as SETTINGS
 from mappings.load import preset
 from tests.contract.site_carium import CariumSite
 from tests.contract.suite import ADA, changed, kept, somebody, swept

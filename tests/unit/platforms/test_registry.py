@@ -11,7 +11,7 @@ import pytest
 from daemon.errors import NeedsPerson
 from daemon.platforms import registry
 from daemon.sandbox.sandbox import Sandbox
-from daemon.settings_models import PLATFORMS as SETTINGS
+from daemon.settings_platforms import PLATFORMS as SETTINGS
 from tests.contract.suite import swept
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from daemon.errors import BadConfig
 from daemon.example import _toml
 from daemon.settings import load, shown
-from daemon.settings_models import PLATFORMS, Settings
+from daemon.settings_models import Settings
+from daemon.settings_platforms import PLATFORMS
 
 KEYS = sorted(
     {*Settings.model_fields, "rows", "percent", "update", "level", "a", "max_shared", "ignore", "url"}.union(

@@ -9,7 +9,8 @@ import pytest
 
 from daemon.example import example, skeleton
 from daemon.settings import load
-from daemon.settings_models import PLATFORMS, Settings
+from daemon.settings_models import Settings
+from daemon.settings_platforms import PLATFORMS
 from tests.unit.settings.samples import Write, secret
 
 ROOT = Path(__file__).parents[3]

@@ -15,7 +15,7 @@ import spanned_toml
 from daemon import logs
 from daemon.errors import BadConfig
 from daemon.settings import Limit, Strive, Telerivet, config_schema, find, load, load_all, mappings, shown
-from daemon.settings_models import Colony
+from daemon.settings_platforms import Colony
 from daemon.settings_types import parse_duration, show_duration
 from tests.unit.settings.samples import STRIVE, TELERIVET, Write, secret
 
