@@ -28,7 +28,7 @@ from daemon.sync.planned import KINDS, Planned, planned
 from daemon.sync.render import Letter, render
 from daemon.sync.roster import Roster, Side
 from state.engine import sqlite_path
-from state.model import Owed
+from state.model import CONSENT_LANE, Owed
 from state.outreaches import DUE
 from state.store import Store, Tx
 
@@ -97,10 +97,9 @@ def plan_on(roster: Roster, options: cycle.Options, stop: threading.Event, *, li
         done = cycle.run(roster, options, stop=stop, progress=progress)
     done.dry_run = True
     plan = Plan(done, limit=limit)
-    if not done.waiting:
-        for name, side in roster.sides.items():
-            if side.writes and name in done.books and not done.books[name].paused:
-                _letters(roster, side, plan)
+    for name, side in roster.sides.items():
+        if side.writes and name in done.books and not done.books[name].paused and name not in done.waiting:
+            _letters(roster, side, plan)
     with roster.store.look() as tx:
         plan.holds = tx.holds.by_connection()
         plan.outreaches = outreaches(tx)
@@ -124,6 +123,8 @@ def _letters(roster: Roster, side: Side, plan: Plan) -> None:
     while True:
         with roster.store.transaction() as tx:
             rows = tx.outbox.due(side.name, roster.clock(), PAGE, after=after, states=("open", "held"))
+            if plan.report.waiting:
+                rows = [row for row in rows if row.lane == CONSENT_LANE]
             if not rows:
                 return
             people = _people(tx, roster, side, rows)

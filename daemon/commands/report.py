@@ -75,7 +75,7 @@ def later(done: Report) -> None:
         if each.paused:
             say(f"{name} is left alone: {each.paused}")
     if done.waiting:
-        say(f"nothing is sent yet: {', '.join(done.waiting)} must be read whole first")
+        say(f"only opt-outs are sent yet: {', '.join(done.waiting)} must be read whole first")
     for name, kind, count in done.tripped:
         say(f"the fuse holds {count:,} pushes of kind {kind} to {name}; see: rosterd holds list --kind fuse")
 

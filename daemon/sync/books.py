@@ -56,7 +56,7 @@ class Report:
     books: dict[str, Books] = field(default_factory=dict)
     outcome: str = "done"  # done, partial (some failed or held), later, failed
     dry_run: bool = False
-    waiting: list[str] = field(default_factory=list)  # connections not yet read whole: nothing is sent
+    waiting: list[str] = field(default_factory=list)  # connections not yet read whole: only opt-outs are sent
     tripped: list[tuple[str, str, int]] = field(default_factory=list)  # (connection, kind, count)
 
     @property

@@ -53,8 +53,11 @@ def lifted(before: str, after: str) -> bool:
     return before == NO and after in ("subscribed", "unknown")
 
 
-def believed(before: object, now: str, *, echo: bool) -> str:
-    """What a side is taken to say, given what it said. A number found dead does not take back its owner's "no"."""
+def believed(before: object, now: str, *, echo: bool, reached: bool = True) -> str:
+    """What a side is taken to say, given what it said. A number found dead does not take back its owner's "no", nor
+    does a record that lost its phone or email (not `reached`), and with it the word on whether it may be used."""
+    if before == NO and now == "unknown" and not reached:
+        return NO
     return NO if now == "undeliverable" and before == NO and not echo else now
 
 

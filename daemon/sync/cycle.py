@@ -261,15 +261,16 @@ def check_fuse(cycle: Cycle) -> None:
 
 
 def delivery(cycle: Cycle) -> None:
-    """Send what is owed, every connection at once, unless one has not yet been read whole.
+    """Send what is owed, every connection at once. While one has not yet been read whole, only a "no" goes out, and
+    only to those that have been: it overruns nobody's word and makes nobody, and must not wait for a bad key elsewhere.
 
     What one platform answers may be news for another: as long as there is something due, look again.
     """
     for _ in range(ROUNDS):
-        if cycle.report.waiting or not cycle.options.send or cycle.stop.is_set():
+        if not cycle.options.send or cycle.stop.is_set():
             return
         _everywhere(cycle, lambda turn: _deliver(cycle, turn))
-        if cycle.options.these is not None or not _something_due(cycle):
+        if cycle.report.waiting or cycle.options.these is not None or not _something_due(cycle):
             return
         check_fuse(cycle)
 
@@ -282,13 +283,15 @@ def _something_due(cycle: Cycle) -> bool:
 
 
 def _deliver(cycle: Cycle, turn: Turn) -> None:
-    if not turn.side.writes or turn.problem is not None:
+    waiting, these = cycle.report.waiting, cycle.options.these
+    if not turn.side.writes or turn.problem is not None or turn.side.name in waiting:
         return
-    turn.reading.primed = turn.reading.news = True
-    these = cycle.options.these
+    turn.reading.news = True
+    turn.reading.primed = not waiting
     delivery = Delivery(cycle.roster, turn.reading, turn.connector, cycle.stop, turn.read_all_at, these)
+    delivery.only_no = bool(waiting)
     deliver(delivery)
-    if these is None:  # a plan has no outreaches
+    if these is None and not waiting:  # a plan has no outreaches
         outreach.deliver(delivery)
     cycle.progress(turn.side.name, "sent", turn.books)
 

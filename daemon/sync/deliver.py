@@ -36,7 +36,7 @@ from daemon.sync.reading import Pass
 from daemon.sync.render import Letter, Passes, render
 from daemon.sync.roster import Roster, Side
 from mappings.contact import SETS
-from state.model import CREATE_LANE, UPDATE_LANE, Link, Owed
+from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE, Link, Owed
 from state.store import Tx
 
 BATCH = 200
@@ -58,6 +58,7 @@ class Delivery:
     stop: threading.Event
     read_at: float | None = None  # when a complete reading of the connection began in this run, if there was one
     these: Selection | None = None  # only these, past the fuse; None: whatever is owed and has passed it
+    only_no: bool = False  # opt-outs alone: not every connection has been read whole
     refreshed: set[str] = field(default_factory=set)
     again: bool = False
 
@@ -91,7 +92,7 @@ def _send_batch(delivery: Delivery, after: tuple[int, int]) -> tuple[int, int] |
     store, side = delivery.roster.store, delivery.side
     with store.transaction() as tx:
         rows = tx.outbox.due(side.name, delivery.roster.clock(), BATCH, after=after, states=delivery.states)
-    if not rows:
+    if not rows or (delivery.only_no and rows[0].lane != CONSENT_LANE):
         return None
     # One lane at a time: an opt-out changes the record's version, which an edit sent after it must carry.
     rows = [row for row in rows if row.lane == rows[0].lane]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from daemon.sync import consent, plan
 from daemon.sync.consent import CHANNELS, KIND, NO
 from daemon.sync.heard import Heard
+from daemon.sync.merge import tidied
 from daemon.sync.people import People
 from daemon.sync.resolve import Identifier
 from daemon.sync.roster import Side
@@ -52,7 +53,10 @@ def guard(people: People, reading: Pass, link: Link | None, heard: Heard) -> Non
         if now == NO:
             heard.view[name] = now = _dead_or_no(reading.side, heard, name, before)
         if isinstance(now, str) and link is not None:
-            heard.view[name] = now = consent.believed(before, now, echo=channel in link.told)
+            reached = heard.view.get(KIND[channel], "") is not None
+            heard.view[name] = now = consent.believed(before, now, echo=channel in link.told, reached=reached)
+            if now == NO and _another_address(link, heard, channel):
+                link.told = [c for c in link.told if c != channel]
         if link is None or not isinstance(before, str):
             continue
         if name not in heard.view:
@@ -61,6 +65,13 @@ def guard(people: People, reading: Pass, link: Link | None, heard: Heard) -> Non
             _lifted(people, reading, link, heard, name, now)
         elif now == before == NO:
             _not_lifted(people, link, name)
+
+
+def _another_address(link: Link, heard: Heard, channel: consent.Channel) -> bool:
+    """Whether a "no" that we expect with the first address we give came with another one: then it is somebody's."""
+    if channel not in link.told or consent.says_no(link, channel):
+        return False
+    return not tidied((link.sent or {}).get(KIND[channel]), heard.view.get(KIND[channel]))
 
 
 def _dead_or_no(side: Side, heard: Heard, name: str, before: object) -> str:

@@ -96,7 +96,7 @@ def _starts_no(side: Side, link: Link, sent: Mapping[str, Value]) -> Iterator[co
     """Channels on which the record will say "no" only because of what we are about to give it: its first address."""
     for channel in side.capabilities.starts_no:
         kind = consent.KIND[channel]
-        if sent.get(kind) and not link.seen.get(kind):
+        if sent.get(kind) and not link.seen.get(kind) and not consent.says_no(link, channel):
             yield channel
 
 

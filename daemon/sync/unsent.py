@@ -79,8 +79,8 @@ def _fate(people: People, push: Planned, answer: str, report: Report, stopped: b
 
 def _not_reached(push: Planned, report: Report, stopped: bool) -> str:
     books = report.books.get(push.connection)
-    if report.waiting:
-        return f"nothing is sent before {', '.join(report.waiting)} is read whole"
+    if report.waiting and (push.kind != "opt_out" or push.connection in report.waiting):
+        return f"nothing but opt-outs is sent before {', '.join(report.waiting)} is read whole"
     if books is not None and books.paused:
         return f"{push.connection} is left alone: {books.paused}"
     return "the run was stopped before" if stopped else ""

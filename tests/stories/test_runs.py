@@ -49,6 +49,28 @@ def test_a_backfill_that_is_broken_off_goes_on_from_its_last_page(new_world) -> 
     assert len(world.b.rows) == 9
 
 
+def test_a_no_does_not_wait_for_a_connection_that_cannot_be_read(world: World) -> None:
+    """Somebody adds an account with a bad key: edits wait until it has been read whole, opt-outs do not."""
+    people(world, "a", 3, sms=True)
+    world.settle()
+    world.join("c")
+    world.c.add(phone="+12025550101", first="P1", last="Q", sms=True)
+    world.a.edit("1", city="Oslo")
+    world.a.opt_out("2")
+    for _ in range(3):
+        world.c.fail("person", on="any")
+        report = world.sync()
+        assert report.waiting == ["c"]
+        world.now += 7200
+    assert world.b.says_no("2")
+    assert world.b.rows["1"]["city"] is None
+    assert world.c.pushes == []
+    assert len(world.b.writes) == 4, "three people made in the beginning, and one told no"
+    world.settle()
+    assert world.c.says_no("1")
+    assert world.b.rows["1"]["city"] == "Oslo"
+
+
 def test_a_new_connection_is_read_whole_before_anybody_is_told_anything(world: World) -> None:
     people(world, "a", 3)
     world.settle()

@@ -113,7 +113,7 @@ def test_only_one_connection(both: tuple[Sandbox, Shell]) -> None:
     """--connection reads that one only; the other waits to be read, so nothing is sent."""
     sandbox, shell = both
     done = shell("sync", "--connection", "strive")
-    assert "nothing is sent yet: telerivet must be read whole first" in done.stdout
+    assert "only opt-outs are sent yet: telerivet must be read whole first" in done.stdout
     assert not sandbox.calls("telerivet")
     assert "There is no connection 'nope'" in shell("sync", "--connection", "nope", code=2).stderr
 
