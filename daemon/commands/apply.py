@@ -126,9 +126,7 @@ def _show(applied: Applied, *, as_json: bool) -> None:
     if as_json:
         json_out(_as_dict(applied))
         return
-    report.books_table(applied.report)
-    report.reasons(applied.report)
-    report.later(applied.report)
+    report.reading(applied.report)
     for fate in ("already", "refused", "later"):
         for told in [one for one in applied.told if one.fate == fate]:
             say(f"{_word(fate)}: {_line(told.push)}: {told.why}")

@@ -150,9 +150,7 @@ def show(plan: Plan, *, limit: int, as_json: bool) -> None:
     if as_json:
         json_out(_as_dict(plan))
         return
-    report.books_table(plan.report)
-    report.reasons(plan.report)
-    report.later(plan.report)
+    report.reading(plan.report)
     for connection in plan.report.books:
         _show_connection(plan, connection, limit)
     if plan.outreaches:

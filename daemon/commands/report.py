@@ -36,12 +36,17 @@ def counts(done: Report) -> dict[str, dict[str, int]]:
 
 def show(done: Report, holds: dict[str, int]) -> None:
     """`holds`: what waits for a person by now, by kind, also from earlier runs."""
-    books_table(done)
-    reasons(done)
-    later(done)
+    reading(done)
     if waiting := sum(holds.values()):
         say(f"{plural(waiting, 'hold waits', 'holds wait')} for a person; see: rosterd holds list")
     say(_last_word(done), bold=True)
+
+
+def reading(done: Report) -> None:
+    """What was read, what went wrong with it, and what must wait."""
+    books_table(done)
+    reasons(done)
+    later(done)
 
 
 def books_table(done: Report) -> None:

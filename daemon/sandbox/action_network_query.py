@@ -30,7 +30,11 @@ PAGE = 25
 Test = Callable[[Data], bool]
 Condition = tuple[str, str, str]
 
-_CONDITION = re.compile(r"\s*(\w+)\s+(eq|gt|lt)\s+'((?:[^']|'')*)'\s*(and\b|$)", re.IGNORECASE)
+_VALUES = {True: "(?:[^']|'')*", False: ".*?"}  # whether a quote in a value is doubled, or stands as it is
+_CONDITIONS = {
+    doubled: re.compile(rf"\s*(\w+)\s+(eq|gt|lt)\s+'({value})'\s*(and\b|$)", re.IGNORECASE)
+    for doubled, value in _VALUES.items()
+}
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {"eq": operator.eq, "gt": operator.gt, "lt": operator.lt}
 _DATES = {"created_date": "_created", "modified_date": "_modified"}
 _EVERYWHERE = ("identifier", *_DATES)
@@ -39,15 +43,16 @@ FILTERS = {"people": _PEOPLE, "outreaches": _EVERYWHERE, "advocacy_campaigns": _
 """What can be filtered by what; tags and taggings by nothing."""
 
 
-def conditions(text: str, fields: tuple[str, ...]) -> list[Condition]:
+def conditions(text: str, fields: tuple[str, ...], *, doubled: bool = True) -> list[Condition]:
     """The filter taken apart. Raises BadPayloadError for what the platform does not know."""
     found: list[Condition] = []
     place = 0
     while place < len(text) or not found:
-        match = _CONDITION.match(text, place)
+        match = _CONDITIONS[doubled].match(text, place)
         if match is None or match[1] not in fields:
             raise BadPayloadError(f"invalid filter: {text}")
-        found.append((match[1], match[2].lower(), match[3].replace("''", "'")))
+        value = match[3].replace("''", "'") if doubled else match[3]
+        found.append((match[1], match[2].lower(), value))
         place = match.end()
     return found
 
@@ -76,7 +81,12 @@ def _wanted(name: str, value: str) -> str:
 
 
 class Selection:
-    """Rows that fit, kept until the table changes: a scan of many pages filters once."""
+    """Rows that fit, kept until the table changes: a scan of many pages filters once.
+
+    `doubled`: whether a quote in a value of a filter is doubled (as a client does it; nothing is documented).
+    """
+
+    doubled = True
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str, str], tuple[CountedTable, int, list[Row]]] = {}
@@ -99,7 +109,7 @@ class Selection:
         return sorted(table.find(index, value), key=lambda row: int(row.data["_serial"]))
 
     def _filtered(self, table: CountedTable, scope: list[Row] | None, text: str) -> list[Row]:
-        asked = conditions(text, FILTERS[table.name])
+        asked = conditions(text, FILTERS[table.name], doubled=self.doubled)
         tests = [_test(condition) for condition in asked]
         candidates = _candidates(table, asked) if scope is None else scope
         fitting = [row for row in candidates if all(test(row.data) for test in tests)]

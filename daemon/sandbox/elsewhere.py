@@ -4,14 +4,16 @@ that platform's own way, with a "no" here and there that nobody else knows of.""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 OPTED_OUT_EVERY = 9
 """Of so many people at a platform, one has said no there and nowhere else."""
 
 
-class Person(Protocol):
-    """Who somebody really is (see population.Person)."""
+@dataclass
+class Person:
+    """Who somebody really is. `phone` is E.164."""
 
     key: str
     given: str
@@ -22,6 +24,7 @@ class Person(Protocol):
     street: str
     groups: list[str]
     language: str
+    ids: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def at_action_network(model: Any, person: Person, number: int, at: float) -> str:

@@ -11,10 +11,9 @@ import random
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
-from daemon.sandbox.elsewhere import ELSEWHERE
+from daemon.sandbox.elsewhere import ELSEWHERE, Person
 from daemon.sandbox.names import AREA_CODES, FAMILY, GIVEN, GROUPS, PLACES, STREETS
 from daemon.sandbox.strive import Origin, StriveModel
 from daemon.sandbox.table import Table
@@ -24,22 +23,6 @@ Truth = dict[str, dict[str, list[Any]]]
 
 _YEAR = 365 * 86400
 _CSV = Origin("csv", "import-2023.csv")
-
-
-@dataclass
-class Person:
-    """Who somebody really is. `phone` is E.164."""
-
-    key: str
-    given: str
-    family: str
-    phone: str
-    email: str
-    place: tuple[str, str, str]
-    street: str
-    groups: list[str]
-    language: str
-    ids: dict[str, list[Any]] = field(default_factory=dict)
 
 
 class Population:

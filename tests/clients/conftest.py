@@ -5,19 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from daemon.sandbox import Sandbox
-
-
-class Clock:
-    """Seconds since 1970; stands still unless told."""
-
-    def __init__(self) -> None:
-        self.time = 1_700_000_000.25
-
-    def __call__(self) -> float:
-        return self.time
-
-    def tick(self, seconds: float = 1) -> None:
-        self.time += seconds
+from tests.unit.sandbox.conftest import Clock
 
 
 @pytest.fixture
