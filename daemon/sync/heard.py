@@ -11,7 +11,7 @@ import orjson
 from daemon.platforms.base import Evidence, Record
 from daemon.sync.resolve import Identifier, identifiers
 from daemon.sync.roster import Side
-from mappings.contact import View
+from mappings.contact import View, is_placeholder
 
 
 @dataclass(slots=True)
@@ -86,6 +86,7 @@ def hear(
     heard = []
     for record in records:
         reading = side.mapping.read(record.wire)
+        _unsay(reading.view)
         problems = tuple(f"{problem.field}: {problem.text}" for problem in reading.problems)
         heard.append(
             Heard(
@@ -103,6 +104,15 @@ def hear(
             )
         )
     return heard
+
+
+def _unsay(view: View) -> None:
+    """A phone or email that was typed only because a form insisted says nothing: it is no news to anybody, replaces
+    nobody's real one, and is replaced by it."""
+    for kind in ("phone", "email"):
+        value = view.get(kind)
+        if isinstance(value, str) and is_placeholder(kind, value):
+            del view[kind]
 
 
 def _evidence(side: Side, record: Record) -> dict[str, Evidence]:

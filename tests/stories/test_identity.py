@@ -197,3 +197,25 @@ def test_two_contacts_that_a_person_parted_are_not_joined_by_a_newcomer(new_worl
     world.settle()
     assert {contact.id for contact in world.contacts()} == {keep, drop}
     assert [hold.detail["why"] for hold in world.holds("match")] == ["two_people"]
+
+
+@pytest.mark.parametrize(("field", "typed"), [("email", "none@example.org"), ("phone", "+10000000000")])
+def test_what_was_typed_only_because_a_form_insisted_replaces_nothing(world: World, field: str, typed: str) -> None:
+    """Not when it is first read, though that side is believed before others, and not when it is typed later."""
+    world.options["a"]["settings"]["priority"] = 9
+    a = world.a.add(**{**ANN, field: typed})
+    b = world.b.add(**ANN)
+    world.settle()
+    assert world.b.rows[b][field] == ANN[field]
+    assert world.a.rows[a][field] == ANN[field], "the real one takes its place"
+    world.a.edit(a, **{field: typed})
+    world.settle()
+    assert world.b.rows[b][field] == ANN[field]
+    assert world.sync(full=True).sent == 0
+
+
+def test_a_placeholder_is_made_nowhere(world: World) -> None:
+    world.a.add(**{**ANN, "email": "none@example.org"})
+    world.settle()
+    (made,) = world.b.rows.values()
+    assert (made["phone"], made["email"]) == (ANN["phone"], None)
