@@ -37,6 +37,11 @@ def _some(table: Table) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return table.c.connection == bindparam("mine"), table.c.external_id.in_(bindparam("some", expanding=True))
 
 
+def _kinds(table: Table, wanted: Collection[Identifier]) -> ColumnElement[bool]:
+    """The kinds of these identifiers: first in the key, and without them SQLite would walk the whole of it."""
+    return table.c.kind.in_(sorted({kind for kind, _ in wanted}))
+
+
 _OF_RECORDS = select(links).where(*_some(links))
 _MARK = update(links).where(*_some(links)).values(sweep=bindparam("number"))
 _DECIDED = select(decisions).where(*_some(decisions))
@@ -155,7 +160,7 @@ class Links:
         found: dict[Identifier, list[tuple[str, str]]] = {}
         values = {value for _, value in wanted}
         if values:
-            for row in self._db.execute(select(strays).where(strays.c.value.in_(values))):
+            for row in self._db.execute(select(strays).where(_kinds(strays, wanted), strays.c.value.in_(values))):
                 if (row.kind, row.value) in wanted:
                     found.setdefault((row.kind, row.value), []).append((row.connection, row.external_id))
         return found
@@ -179,7 +184,8 @@ class Links:
         found: dict[Identifier, list[tuple[str, str, str]]] = {}
         values = {value for _, value in wanted}
         if values:
-            for row in self._db.execute(select(suppressions).where(suppressions.c.value.in_(values))):
+            these = _kinds(suppressions, wanted), suppressions.c.value.in_(values)
+            for row in self._db.execute(select(suppressions).where(*these)):
                 if (row.kind, row.value) in wanted:
                     entry = (row.state, f"{row.connection}/{row.external_id}", row.how)
                     found.setdefault((row.kind, row.value), []).append(entry)

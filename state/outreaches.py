@@ -69,6 +69,12 @@ class Outreaches:
         query = select(outreaches).where(outreaches.c.contact_id.in_(ids)).order_by(outreaches.c.id)
         return [_outreach(row) for row in self._db.execute(query)] if ids else []
 
+    def in_doubt(self, connection: str) -> list[Outreach]:
+        """Those begun of which nobody knows yet whether they arrived."""
+        begun = (outreaches.c.state.in_(("sending", "held")), outreaches.c.begun_at.is_not(None))
+        query = select(outreaches).where(outreaches.c.connection == connection, *begun)
+        return [_outreach(row) for row in self._db.execute(query.order_by(outreaches.c.id))]
+
     def listed(self, states: Collection[str], *, connection: str | None = None, limit: int = 100) -> list[Outreach]:
         query = select(outreaches).where(outreaches.c.state.in_(states)).order_by(outreaches.c.id).limit(limit)
         if connection is not None:
