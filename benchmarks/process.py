@@ -31,8 +31,9 @@ class Spent:
     said: str = ""
 
 
-def run(*command: str, env: dict[str, str] | None = None) -> Spent:
-    """Run Python with these arguments to its end. Raises RuntimeError with what it said when it fails.
+def run(*command: str, env: dict[str, str] | None = None, fine: Sequence[int] = (0,)) -> Spent:
+    """Run Python with these arguments to its end. Raises RuntimeError with what it said when it ends otherwise than
+    with one of the codes that are `fine`.
 
     The peak is the kernel's (wait4). A child begins with its parent's peak, so this process imports nothing big.
     """
@@ -46,7 +47,7 @@ def run(*command: str, env: dict[str, str] | None = None) -> Spent:
         child.returncode = os.waitstatus_to_exitcode(status)  # or Popen would wait for it again
         out.seek(0)
         said = out.read().decode()
-    if child.returncode != 0:
+    if child.returncode not in fine:
         raise RuntimeError(f"{' '.join(command)} ended with {child.returncode}:\n{said[-3000:]}")
     return Spent(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said)
 

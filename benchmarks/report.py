@@ -42,9 +42,13 @@ Made by `{command}` (`make bench`) in {seconds / 60:.0f} minutes.
 {_machine()}; its load over the last five minutes was {os.getloadavg()[1]:.1f} at the end. Well above 2, other work was
 in the way: then compare within a table, the seconds of processor before those on the clock.
 
-Every measured program is a process of its own; memory is its largest resident size as the kernel counted it. They
-read from a server of canned pages in yet another process, 1000 members a page, without TLS or compression. A member
-is made up, has 20 columns, and matches nobody else.
+To repeat it: `make bench`; with `ARGS=--quick` on few people, printed only; with `ARGS="--only five"` or `ARGS="--only
+calls"` that part alone.
+
+Every measured program is a process of its own; memory is its largest resident size as the kernel counted it. Where it
+reads Strive alone, that is a server of canned pages in yet another process, 1000 members a page, without TLS or
+compression: a member is made up, has 20 columns, and matches nobody else. Five platforms are the sandbox, in a process
+of its own too.
 """
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.process import Rosterd, serving
+from benchmarks.process import Rosterd, Spent, serving
 from benchmarks.report import Section, table
 
 SEAMS = {
@@ -47,15 +47,19 @@ SEAMS = {
 def measure(members: int) -> Section:
     with tempfile.TemporaryDirectory() as folder, serving(members) as url:
         done = Rosterd(Path(folder) / "rosterd", url).sync(through=("-m", "benchmarks.where"))
+    return section(f"Where the time of a backfill goes ({members:,} members)", done, members, "member")
+
+
+def section(title: str, done: Spent, many: int, noun: str) -> Section:
+    """What the watches said in the output of a run that read so many."""
     spent = {name: float(seconds) for seconds, name in re.findall(r"^watched ([\d.]+) (.+)$", done.said, re.MULTILINE)}
     start = done.cpu - sum(spent.values())
     rows = [
-        [name, f"{seconds / members * 1e6:.0f}", f"{seconds / sum(spent.values()):.0%}"]
+        [name, f"{seconds / many * 1e6:.0f}", f"{seconds / sum(spent.values()):.0%}"]
         for name, seconds in sorted(spent.items(), key=lambda each: -each[1])
     ]
     notes = f"Starting the program, its imports and its database come on top once: {start:.1f} s of processor."
-    title = f"Where the time of a backfill goes ({members:,} members)"
-    return Section(title, table(["", "µs a member", "share"], rows), notes)
+    return Section(title, table(["", f"µs a {noun}", "share"], rows), notes)
 
 
 class Watches:

@@ -19,7 +19,7 @@ COLONY_WRITES = """direction = "both"
 scope = "read+write"
 paths.create_optout = "/contact/optouts/"
 """
-LOGINS = ("/oauth2/", "/v1/login")
+LOGINS = ("/oauth2/", "/identity/v1/login/")
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ class FiveWorld(SandboxWorld):
         (found,) = [hold for hold in self.holds() if hold.kind == kind]
         return found
 
-    def decide(self, hold: Hold, choice: str) -> None:
+    def decide(self, hold: Hold, choice: str, argument: str | None = None) -> None:
         with self.store.transaction() as tx:
-            decide(tx, self.roster, hold, Picked(choice))
+            decide(tx, self.roster, hold, Picked(choice, argument))
 
     def merge(self, hold: Hold) -> None:
         """The contacts that a hold is about are one person."""
@@ -141,3 +141,10 @@ def phone_of(platform: str, row: dict[str, Any]) -> str | None:
         return same_phone(row["phone_numbers"][0].get("number"))
     key = {"strive": "phone_number", "telerivet": "phone_number", "colony": "mobile_number", "carium": "phone"}
     return same_phone(row[key[platform]])
+
+
+def given(platform: str, row: dict[str, Any]) -> str:
+    """The first name in a row of Strive, Telerivet or Action Network."""
+    if platform == "telerivet":
+        return str(row["name"]).partition(" ")[0]
+    return str(row["given_name" if platform == "action_network" else "first_name"])

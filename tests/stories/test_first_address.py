@@ -74,3 +74,34 @@ def test_another_email_is_no_first_one(world: World) -> None:
     world.settle()
     assert world.b.rows[b]["email"] == EMAIL
     assert world.a.says_no(a, "email")
+
+
+def test_a_no_that_stood_there_before_the_address_is_somebodys(world: World) -> None:
+    a = world.a.add(phone=PHONE, first="Ann", last="Smith")
+    b = world.b.add(phone=PHONE, first="Ann", last="Smith", mail=False)
+    world.settle()
+    world.a.edit(a, email=EMAIL)
+    world.settle()
+    assert world.b.rows[b]["email"] == EMAIL
+    world.sync(full=True)
+    assert world.a.says_no(a, "email")
+    assert world.contact(phone=PHONE).get("consent.email") == "unsubscribed"
+
+
+@pytest.mark.parametrize("kind", ["refused", "later"])
+def test_a_no_that_came_with_another_address_than_ours_counts(world: World, kind: str) -> None:
+    """Ours never arrived; they gave one themselves, and left, before we looked again."""
+    a, b = known_by_phone(world)
+    if kind == "refused":
+        world.b.refuse = lambda _: "not now"
+    else:
+        world.b.fail(kind)
+    world.a.edit(a, email=EMAIL)
+    world.sync()
+    world.b.refuse = lambda _: None
+    world.b.edit(b, email="ann@example.com")
+    world.b.opt_out(b, "email")
+    world.now += 7200
+    world.settle()
+    world.sync(full=True)
+    assert world.a.says_no(a, "email")

@@ -97,3 +97,37 @@ def test_one_person_with_two_records_there_does_not_take_a_phone_from_herself(wo
         merge_contacts(tx, world.roster, contacts["ann@example.org"], contacts["ann@example.net"])
     world.settle()
     assert (world.b.rows[first]["phone"], world.b.rows[second]["phone"]) == (OLD, None)
+
+
+def test_an_email_in_other_capitals_is_the_same_email(world: World) -> None:
+    """Nobody is even tried to be made with it: a plan must not promise what the platform's look-up prevents."""
+    world.a.add(email="ann@example.org", first="Ann", last="Smith")
+    world.settle()
+    world.a.add(email="Ann@example.org", first="Bob", last="Jones")
+    world.sync()
+    (match,) = world.holds("match")
+    before = world.b.calls["lookup"]
+    world.decide(match, "different")
+    world.settle()
+    (hold,) = world.holds("shared_identifier")
+    assert world.b.calls["lookup"] == before
+    assert len(hold.detail["contacts"]) == 2
+    assert [row["first"] for row in world.b.rows.values()] == ["Ann"]
+
+
+def test_an_email_that_goes_with_a_taken_phone_arrives(world: World) -> None:
+    """Only what somebody has is held."""
+    ann = world.a.add(phone=OLD, email="ann@example.org", first="Ann", last="Smith")
+    world.settle()
+
+    def just_now(_: object) -> None:
+        if len(world.b.rows) == 1:
+            world.b.add(phone=NEW, first="Zed", last="Young")
+
+    world.b.before_push = just_now
+    world.a.edit(ann, phone=NEW, email="ann@example.com")
+    world.settle()
+    (hold,) = world.holds("shared_identifier")
+    assert hold.detail["field"] == "phone"
+    (row,) = [row for row in world.b.rows.values() if row["first"] == "Ann"]
+    assert (row["phone"], row["email"]) == (OLD, "ann@example.com")

@@ -78,3 +78,18 @@ def test_a_new_person_is_made_unsubscribed_where_nobody_said_yes(world: World) -
     (made,) = world.a.rows
     assert world.a.says_no(made)
     assert world.contact(email=ANN["email"]).get("consent.sms") in (None, "unknown")
+
+
+def test_a_number_added_where_we_had_told_a_no_says_nothing_of_its_own(world: World) -> None:
+    """Who gets a number there is "unsubscribed" by default: it must not outlast the no of the one who said it."""
+    a = world.a.add(**ANN, sms=True)
+    b = world.b.add(email=ANN["email"], first="Ann", last="Smith")
+    world.b.drops = frozenset({"phone"})
+    world.settle()
+    world.a.opt_out(a)
+    world.settle()
+    world.b.edit(b, phone=ANN["phone"], opt_in={"sms": False})
+    world.settle()
+    world.a.opt_in(a)
+    world.settle()
+    assert world.contact(email=ANN["email"]).get("consent.sms") == "subscribed"

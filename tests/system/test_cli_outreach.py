@@ -49,13 +49,27 @@ def test_a_dry_run_shows_what_would_be_recorded(world: World) -> None:
 
 def test_the_books_and_the_story_tell_of_it(world: World) -> None:
     sandbox, shell, campaign = world
-    assert shell.json("sync")["connections"]["action_network"]["outreaches"] == 1
+    done = shell.json("sync")
+    assert done["connections"]["action_network"]["outreaches"] == 1
+    assert shell("status", "--runs", "1").stdout.split()[-1] == str(done["sent"]), "the last column of the last run"
     assert len(sandbox.action_network.outreaches(campaign)) == 1
     told = shell("contacts", "show", "c1").stdout
     assert "is to be recorded" in told
     assert "was recorded" in told
     assert shell.json("contacts", "show", "c1")["outreaches"][0]["state"] == "sent"
     assert shell.json("outbox", "list") == []
+
+
+def test_check_finds_a_campaign_that_is_not_there(world: World) -> None:
+    """Else somebody finds out by the outreaches that were refused."""
+    _, shell, campaign = world
+    assert "shows no campaign" not in shell("check").stdout
+    mapping = shell.folder / "mappings" / "action_network.yaml"
+    gone = "00000000-0000-0000-0000-000000000000"
+    mapping.write_text(mapping.read_text().replace(campaign, gone))
+    told = shell("check").stdout
+    assert f"warn  action_network: outreach wrote_letter: the account shows no campaign {gone}" in told
+    assert "shows no campaign" not in shell("check", "--offline").stdout
 
 
 def test_what_was_refused_is_listed_retried_and_dropped(world: World) -> None:

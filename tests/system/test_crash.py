@@ -38,7 +38,7 @@ def table() -> Iterator[list[dict[str, Any]]]:
     rows: list[dict[str, Any]] = []
     yield rows
     if FULL:
-        print("\n".join(["", *lines(rows)]))
+        print("\n".join(["", *(lines(rows) if rows else ())]))
 
 
 class Worker:
@@ -103,12 +103,13 @@ def matrix(name: str, workers: list[Worker]) -> dict[str, Any]:
 
 
 def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
-    yield f"{'killed':<26}" + "".join(f"{WORDS[kind]:>31}" for kind in KINDS) + f"{'failures':>10}"
+    width = max(len(row["scenario"]) for row in rows) + 1
+    yield f"{'killed':<{width}}" + "".join(f"{WORDS[kind]:>31}" for kind in KINDS) + f"{'failures':>10}"
     for row in rows:
         killed = "".join(f"{row['killed'][kind]:>31}" for kind in KINDS)
-        yield f"{row['scenario']:<26}{killed}{len(row['failures']):>10}"
+        yield f"{row['scenario']:<{width}}{killed}{len(row['failures']):>10}"
     total = "".join(f"{sum(row['killed'][kind] for row in rows):>31}" for kind in KINDS)
-    yield f"{'in all':<26}{total}{sum(len(row['failures']) for row in rows):>10}"
+    yield f"{'in all':<{width}}{total}{sum(len(row['failures']) for row in rows):>10}"
 
 
 CALLS = [

@@ -20,7 +20,7 @@ Act = Callable[[Sandbox], None]
 
 
 class Clock:
-    """The clock on the wall, and some seconds `ahead` of it."""
+    """The clock on the wall, but so many seconds `ahead` of it."""
 
     def __init__(self) -> None:
         self.ahead = 0.0

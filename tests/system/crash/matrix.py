@@ -18,6 +18,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -54,6 +55,7 @@ class Matrix:
         acts = {"people": scenario.people, "meanwhile": scenario.meanwhile or (lambda _: None)}
         self.keeper = Keeper(acts)
         self.clock = Clock()
+        self.began = 0.0
         self.last = ""
 
     def rosterd(self, *arguments: str, points: Points | None = None) -> int:
@@ -128,13 +130,15 @@ class Matrix:
             shutil.copy2(file, start)
 
     def begin(self) -> None:
-        """Everything as it was before the run that will be killed."""
+        """Everything as it was before the run that will be killed, the time too: a feed reads what is young again."""
         for file in self.folder.glob("state.db*"):
             file.unlink()
         for file in (self.folder / "start").iterdir():
             shutil.copy2(file, self.folder)
         self.keeper("clone")
+        self.began = self.began or time.time()
         self.clock.ahead = 0.0
+        self.later(self.began - time.time())
 
     def uninterrupted(self) -> list[Point]:
         """The run as it should be: remembers how it ends, and returns the points it passes."""
