@@ -24,7 +24,7 @@ PERSONAL_KEYS = re.compile(
     r"(?i)(^|_)(phones?|phone_number|emails?|email_address|street|address|birth_date|notes)$"
     r"|^(given|family|full|first|last|middle|nick)_name$"
 )
-EMAIL = re.compile(r"[\w.%+'-]+@[\w-]+(?:\.[\w-]+)+")
+EMAIL = re.compile(r"(?<![\w.%+'<>-])[\w.%+'<>-]+@[\w<>-]+(?:\.[\w<>-]+)+")  # a <secret> may stand inside
 PHONE = re.compile(r"(?<![\w.-])(?!\d{4}-\d\d-\d\d)(?:\+|\()?\d[\d().\s-]{7,}\d(?![\w-])")
 SECRET = re.compile(
     r"(?i)\b(basic|bearer|token|password|secret|api[_-]?key)((?:\s+|\s*[\"']?\s*[=:]\s*[\"']?))[\w.~+/=-]{6,}"

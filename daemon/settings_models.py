@@ -107,7 +107,11 @@ class Log(Part):
         default="info",
         description="The least that is worth a line. ROSTERD_LOG=debug does the same for one command.",
     )
-    unmask: bool = Field(default=False, description="true: write phones, emails and names. Keys are masked regardless.")
+    unmask: bool = Field(
+        default=False,
+        description="true: write phones, emails and names. Keys are masked regardless. No effect with a connection "
+        "that holds health data (carium).",
+    )
 
 
 class Settings(Part):

@@ -6,6 +6,7 @@ those that invert are undone in the opposite order after them. One that does not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -49,6 +50,11 @@ def _zip5(s: str) -> str:
     return head if len(head) == 5 and head == _digits(head) else s
 
 
+def _language(s: str) -> str:
+    head = re.split("[-_]", s.strip(), maxsplit=1)[0].lower()
+    return head if re.fullmatch("[a-z]{2,3}", head) else s
+
+
 TRANSFORMS: dict[str, Transform] = {
     "trim": Transform(str.strip, str, "without white space around it (all text is read so anyway)"),
     "squeeze": Transform(lambda s: " ".join(s.split()), None, "one space where there was any white space"),
@@ -58,5 +64,6 @@ TRANSFORMS: dict[str, Transform] = {
     "digits": Transform(_digits, None, "only the digits 0 to 9"),
     "first_line": Transform(_first_line, None, "only the first line"),
     "zip5": Transform(_zip5, None, "a US ZIP code without its +4"),
+    "language": Transform(_language, None, "the language of a locale: en of en_US"),
     "us_state": Transform(_state_code, _state_name, 'the name of a US state on the wire, "GA" here'),
 }

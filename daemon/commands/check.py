@@ -141,11 +141,23 @@ def _account(found: Session, name: str) -> Iterator[Finding]:
             yield Finding("account", "ok" if well else "warn", f"{name}: {what}", text)
         for path, why in connector.lacks(_written(found, name)):
             yield Finding("account", "warn", f"{name}: {path}", f"is mapped, and cannot be written: {why}")
+        yield from _campaigns(found, name, connector)
     except RosterdError as problem:
         yield Finding("account", "fail", name, str(problem), problem.hint)
     finally:
         if connector is not None:
             connector.close()
+
+
+def _campaigns(found: Session, name: str, connector: Connector) -> Iterator[Finding]:
+    """Rules for outreaches whose campaign is not there: each of their outreaches would be refused."""
+    door = connector.outreaches
+    if door is None or found.settings.enabled[name].direction == "in":
+        return
+    for rule in found.mappings[name].spec.outreach:
+        if not door.knows(rule.campaign):
+            what, text = f"{name}: outreach {rule.name}", f"the account shows no campaign {rule.campaign}"
+            yield Finding("account", "warn", what, text, "its id is the last part of its address in the API")
 
 
 def _written(found: Session, name: str) -> list[str]:

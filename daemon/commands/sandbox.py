@@ -1,4 +1,4 @@
-"""`rosterd sandbox`: both platforms on this machine, with made-up people, to try a mapping on."""
+"""`rosterd sandbox`: all platforms on this machine, with made-up people, to try a mapping on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from daemon.output import say
 @click.option("--people", type=click.IntRange(0), default=60, show_default=True, help="How many there are.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same people.")
 def command(port: int, people: int, seed: int) -> None:
-    """Serve Strive and Telerivet on this machine, with made-up people, until Ctrl-C.
+    """Serve all five platforms on this machine, with made-up people, until Ctrl-C.
 
     \b
     rosterd sandbox &

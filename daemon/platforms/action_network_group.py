@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -11,9 +12,9 @@ import orjson
 
 from daemon.errors import AnswerLost, RetryLater
 from daemon.platforms import drift
-from daemon.platforms.action_network_outreach import own_id
+from daemon.platforms.action_network_outreach import embedded, own_id
 from daemon.platforms.action_network_person import Json, is_id, is_person, person_id
-from daemon.platforms.answers import Answer, ApiError, mapping
+from daemon.platforms.answers import Answer, ApiError, mapping, reading
 from daemon.platforms.base import Facts
 
 if TYPE_CHECKING:
@@ -82,9 +83,26 @@ class Group:
             yield from (row for row in step.rows if isinstance(row, dict))
 
     def find(self, field: str, value: str) -> list[Json]:
-        """People by an exact value. What comes back is to be compared again."""
-        params = {"filter": f"{field} eq {quoted(value)}", "per_page": str(PAGE)}
+        """People by an exact value. What comes back is to be compared again.
+
+        How a quote stands in a filter and whether capitals count is not documented, and whoever is not found would be
+        made anew. So a value that has either is asked for in each spelling.
+        """
+        found = self._where(f"{field} eq {quoted(value)}")
+        for other in _otherwise(value):
+            if not found:
+                with contextlib.suppress(ApiError):  # not understood so
+                    found = self._where(f"{field} eq {other}")
+        return found
+
+    def _where(self, condition: str) -> list[Json]:
+        params = {"filter": condition, "per_page": str(PAGE)}
         return [row for row in embedded(self.get("/people", params), "osdi:people") if is_person(row)]
+
+    def must_answer(self) -> None:
+        """Ask for anybody. RetryLater: nobody can be read just now, so what went wrong is no one person's fault."""
+        with reading("the people"):
+            self.get("/people", {"per_page": "1"})
 
     # people
 
@@ -143,18 +161,16 @@ class Group:
         return []
 
 
-def embedded(answer: Answer, kind: str) -> list[Any]:
-    """The rows of a page. Anything else is no answer to our question."""
-    inner = mapping(answer).get("_embedded")
-    rows = inner.get(kind) if isinstance(inner, dict) else None
-    if not isinstance(rows, list):
-        raise RetryLater("the platform answered with something other than a page")
-    return rows
-
-
 def quoted(value: str) -> str:
     """A value in a filter. That a quote is doubled is what a client does; the documentation does not say."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def _otherwise(value: str) -> list[str]:
+    """Other ways to write a value in a filter; none for most."""
+    small = value.lower()
+    ways = (quoted(value), quoted(small), f"'{value}'", f"'{small}'")
+    return list(dict.fromkeys(ways))[1:]
 
 
 def _name(row: Any) -> str:

@@ -11,11 +11,11 @@ takes from us.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from daemon.errors import AnswerLost, SkipRecord
-from daemon.platforms.answers import ApiError, mapping
+from daemon.errors import AnswerLost, RetryLater, SkipRecord
+from daemon.platforms.answers import Answer, ApiError, mapping, reading
 from daemon.platforms.base import Acted, Action, ActionsFound
 
 if TYPE_CHECKING:
@@ -66,9 +66,16 @@ class Recorder:
         whose = _linked(answer, "person")
         return Acted(found, action.external_id if action.external_id in whose else min(whose, default=None))
 
+    def knows(self, campaign: str) -> bool:
+        with reading("the campaign"):
+            return self._one(f"/advocacy_campaigns/{campaign}") is not None
+
     def _person(self, external_id: str) -> Json | None:
+        return self._one(f"/people/{external_id}")
+
+    def _one(self, path: str) -> Json | None:
         try:
-            return mapping(self._api.request("GET", f"{self._root}/people/{external_id}", safe=True))
+            return mapping(self._api.request("GET", self._root + path, safe=True))
         except ApiError as problem:
             if problem.status != 404:
                 raise
@@ -80,24 +87,25 @@ class Recorder:
         for page in range(1, MOST_PAGES + 1):
             params = {"page": str(page), "per_page": str(PER_PAGE)}
             try:
-                answer = mapping(self._api.request("GET", self._root + path, params=params, safe=True))
+                answer = self._api.request("GET", self._root + path, params=params, safe=True)
             except ApiError as problem:
                 if problem.status != 404:
                     raise
                 return None
-            found = list(_embedded(answer))
+            found = embedded(answer, "osdi:outreaches")
             if not found:
                 return rows, True
-            rows += found
+            rows += (row for row in found if isinstance(row, dict))
         return rows, False
 
 
-def _embedded(answer: Json) -> Iterator[Json]:
-    inner = answer.get("_embedded")
-    rows = inner.get("osdi:outreaches") if isinstance(inner, dict) else None
-    for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict):
-            yield row
+def embedded(answer: Answer, kind: str) -> list[Any]:
+    """The rows of a page. Anything else is no answer to our question."""
+    inner = mapping(answer).get("_embedded")
+    rows = inner.get(kind) if isinstance(inner, dict) else None
+    if not isinstance(rows, list):
+        raise RetryLater("the platform answered with something other than a page")
+    return rows
 
 
 def payload(action: Action, person: Json) -> Json:

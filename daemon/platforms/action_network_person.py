@@ -69,21 +69,41 @@ def modified(row: Json) -> float | None:
 def _wire(row: Json) -> Wire:
     wire: Wire = {key: row.get(key) or None for key in NAMES}  # they leave out a blank one
     if "email_addresses" in row:
-        mine, others = primary(row["email_addresses"])
-        wire |= {"email_address": mine.get("address") or None, "email_status": mine.get("status") or None}
-        wire["other_emails"] = [each["address"] for each in others if each.get("address")]
+        wire |= _emails(row["email_addresses"])
     if "phone_numbers" in row:
-        mine, _ = primary(row["phone_numbers"])
-        number = _plus(mine.get("number"))  # an entry may have a status and no number: that is nobody's "no"
-        wire |= {"phone_number": number, "phone_status": (mine.get("status") or None) if number else None}
+        wire |= _phone(row["phone_numbers"])
     if "postal_addresses" in row:
-        wire |= address(row)
+        given = row["postal_addresses"]
+        wire |= address(row) if _is_readable(given) else {key: [given] for key in ADDRESS}
     if "languages_spoken" in row:
-        spoken = row["languages_spoken"]
-        wire["language"] = spoken[0] if isinstance(spoken, list) and spoken else None
+        spoken = row["languages_spoken"] or [None]
+        wire["language"] = spoken[0] if isinstance(spoken, list) else spoken
     if "custom_fields" in row:
-        wire["custom_fields"] = row["custom_fields"] if isinstance(row["custom_fields"], dict) else {}
+        wire["custom_fields"] = row["custom_fields"] or {}
     return wire
+
+
+def _emails(entries: Any) -> Wire:
+    if not _is_readable(entries):
+        return {"email_address": [entries], "email_status": [entries]}
+    mine, others = primary(entries)
+    said = {"email_address": mine.get("address") or None, "email_status": mine.get("status") or None}
+    return {**said, "other_emails": [each["address"] for each in others if each.get("address")]}
+
+
+def _phone(entries: Any) -> Wire:
+    """An entry may have a status and no number: that is nobody's "no"."""
+    if not _is_readable(entries):
+        return {"phone_number": [entries], "phone_status": [entries]}
+    mine, _ = primary(entries)
+    number = _plus(mine.get("number"))
+    return {"phone_number": number, "phone_status": (mine.get("status") or None) if number else None}
+
+
+def _is_readable(entries: Any) -> bool:
+    """Whether this is a list of entries. Anything else is handed on in a shape that every mapping refuses: taken for an
+    empty list, it would blank the field everywhere."""
+    return entries is None or (isinstance(entries, list) and all(isinstance(each, dict) for each in entries))
 
 
 def primary(entries: Any) -> tuple[Json, list[Json]]:
@@ -100,17 +120,19 @@ def address(row: Json) -> Wire:
     """
     mine, _ = primary(row.get("postal_addresses"))
     lines = mine.get("address_lines")
-    street = "\n".join(line for line in lines if isinstance(line, str)) if isinstance(lines, list) else ""
+    street = "\n".join(line for line in lines if isinstance(line, str)) if isinstance(lines, list) else lines
     parts: Wire = {"street": street or None, **{key: mine.get(key) or None for key in ADDRESS[1:]}}
     if parts["country"] == "US" and not any(parts[key] for key in ADDRESS[:-1]):
         del parts["country"]
     return parts
 
 
-def _plus(number: Any) -> str | None:
+def _plus(number: Any) -> Any:
     """Action Network keeps numbers as international digits without their plus. Ten digits or fewer may be national
-    ones all the same, so they are left as they are, for the connection's region to say."""
-    text = str(number).strip() if isinstance(number, (str, int)) else ""
+    ones all the same, so they are left as they are, for the connection's region to say; so is what is no number."""
+    if not isinstance(number, (str, int)):
+        return number
+    text = str(number).strip()
     return f"+{text}" if re.fullmatch(r"[1-9]\d{10,14}", text) else text or None
 
 

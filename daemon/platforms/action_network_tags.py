@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 Tag = Mapping[str, str]  # id, name
 FEW = 50
-"""Up to so many people are asked for their tags one by one, before reading everybody's is thought of."""
+"""Up to so many people are asked for their tags one by one, where it is not known what reading everybody's costs."""
+A_CALL = 19
+"""Taggings in a call, where there are many: pages hold 25 and overlap."""
 
 
 class TagIndex:
@@ -149,9 +151,10 @@ class Tagged:
     def of(self, rows: Sequence[Json], *, ask: bool) -> dict[str, list[dict[str, str]]]:
         """Tags by person. Not `ask`: without those of whom the index does not know."""
         found: dict[str, list[dict[str, str]]] = {}
-        if self._index is None and ask and self._many(len(rows)):
-            self._index = self._tags.index(self._tags.group.now())
-        known = [person_id(row) for row in rows if self._settled(row)]
+        now = self._tags.group.now()
+        if self._index is None and ask and self._many(sum(_settled(row, now) for row in rows)):
+            self._index = self._tags.index(now)
+        known = [person_id(row) for row in rows if self._index is not None and _settled(row, self._index.began)]
         if self._index is not None and known:
             found = {one: self._tags.shown(ids) for one, ids in self._index.of(known).items()}
         for row in rows if ask else ():
@@ -161,19 +164,21 @@ class Tagged:
                     found[one] = self._tags.shown(self._tags.of(one))
         return found
 
-    def _settled(self, row: Json) -> bool:
-        """Whether the person last changed before the index was begun."""
-        at = modified(row)
-        return self._index is not None and at is not None and at < self._index.began - 1
-
     def _many(self, more: int) -> bool:
-        """Whether an index, 25 taggings a call, would by now have been the cheaper way."""
-        known: int = self._tags.group.facts.get("taggings", 0)
-        return self._asked + more > max(FEW, known / 25)
+        """Whether an index would by now have been the cheaper way: the tags, and the taggings of each."""
+        taggings: int | None = self._tags.group.facts.get("taggings")
+        cost = FEW if taggings is None else 2 + len(self._tags.names) + taggings / A_CALL
+        return self._asked + more > cost
 
     def close(self) -> None:
         if self._index is not None:
             self._index.close()
+
+
+def _settled(row: Json, began: float) -> bool:
+    """Whether the person last changed before an index was begun, so that it is right about them."""
+    at = modified(row)
+    return at is not None and at < began - 1
 
 
 @contextlib.contextmanager

@@ -57,6 +57,8 @@ class Writer:
                 return Gone(push.ref)
             return self._opt_out(push) if isinstance(push, OptOut) else self._update(push)
         except ApiError as problem:
+            if problem.status >= 500:  # a payload they choke on, or an outage
+                self._group.must_answer()
             gone = problem.status == 404 and not isinstance(push, Create)
             return Gone(push.ref) if gone else Refused(push.ref, str(problem))
         except SkipRecord as problem:

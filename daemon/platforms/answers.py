@@ -46,10 +46,12 @@ def mapping(answer: Answer) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Reading concerns the connection, not one record: a refusal needs a person."""
+    """Reading concerns the connection, not one record: a refusal needs a person, and an outage time."""
     try:
         yield
     except ApiError as problem:
+        if problem.status >= 500:
+            raise RetryLater(f"{what} cannot be read just now: {problem}") from problem
         raise NeedsPerson(f"{what} cannot be read: {problem}", hint="run `rosterd check`") from problem
 
 
@@ -58,6 +60,23 @@ def key_refused(host: str, status: int) -> NeedsPerson:
     return NeedsPerson(
         f"{host} refused our key ({status})",
         hint="check the API key and what it is allowed to do, then run `rosterd check`",
+    )
+
+
+def login_refused(host: str, status: int) -> NeedsPerson:
+    """Where we log in with a name and a password instead of a key."""
+    return NeedsPerson(
+        f"{host} refused our login ({status})",
+        hint="check the user name and the password (and the client id and its secret, where there is one), "
+        "then run `rosterd check`",
+    )
+
+
+def not_allowed(host: str, status: int) -> NeedsPerson:
+    """401 and 403 to somebody who has just logged in."""
+    return NeedsPerson(
+        f"{host} let us log in, and refused what we asked for ({status})",
+        hint="check what the account is allowed to see and do there, then run `rosterd check`",
     )
 
 

@@ -195,6 +195,9 @@ class Outreaches(Protocol):
         """Record it. None: the record is gone, and nothing was sent. AnswerLost: it may have been recorded.
         Any other error: it surely was not."""
 
+    def knows(self, campaign: str) -> bool:
+        """Whether the account shows such a campaign. For `check`; reads only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:

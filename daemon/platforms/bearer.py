@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.errors import NeedsPerson
-from daemon.platforms.answers import ApiError
+from daemon.platforms.answers import ApiError, login_refused
 
 if TYPE_CHECKING:
     from daemon.platforms.http import Api
@@ -59,7 +59,4 @@ class Bearer:
         try:
             return self._login(api)
         except ApiError as problem:
-            raise NeedsPerson(
-                f"{api.host} refused our login ({problem.status})",
-                hint="check the user name and the password, then run `rosterd check`",
-            ) from None
+            raise login_refused(api.host, problem.status) from None

@@ -18,6 +18,9 @@ TAKEN = (
 """The attributes that are read (Carium courier API, 'GET /v1/users/'). All others stay where they are: devices,
 preferences and the like are nobody's business here."""
 
+ASSUMED = {"locale": "locale-explicit", "tz": "tz-explicit"}
+"""Attributes that come with another one that says whether somebody chose them. What nobody chose is left out."""
+
 SMS_CONSENT, STATES = "sms_consent", "sms_consent_states"
 """Keys of ours: what phone-unsubscribed and the user's consents of type sms say together, and their states as words."""
 
@@ -87,7 +90,9 @@ def consent(attributes: Mapping[str, Any]) -> Consent:
 def record(row: Mapping[str, Any], consents: Iterable[Consent]) -> Record:
     """A user as a record. It has no version, and no time: `last-sync-time` is when Carium copied it, not an edit."""
     attributes, consents = row["attributes"], list(consents)
-    wire = {key: attributes[key] for key in TAKEN if key in attributes}
+    wire = {
+        key: attributes[key] for key in TAKEN if key in attributes and attributes.get(ASSUMED.get(key, "")) is not False
+    }
     states = ",".join(sorted({each.state or UNCLEAR for each in consents}))
     said, evidence = _together(attributes.get("phone-unsubscribed"), consents)
     wire |= {SMS_CONSENT: said, STATES: states or None}

@@ -23,7 +23,7 @@ import httpx
 import orjson
 
 from daemon.errors import AnswerLost, NeedsPerson, RetryLater, SkipRecord
-from daemon.platforms.answers import Answer, key_refused, refusal, unpaid
+from daemon.platforms.answers import Answer, key_refused, login_refused, not_allowed, refusal, unpaid
 from daemon.platforms.gate import Gate
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -156,6 +156,8 @@ class Api:
                     status, found, body = self._exchange(request)
                 if status in self._parks and attempt == self._tries:
                     raise refusal(status, None, None)
+                if status in (401, 403):
+                    raise self._kept_out(status, login=anonymous)
                 if status in BUSY:
                     self._busy(status, found, safe, last=attempt == self._tries)
                 else:
@@ -251,13 +253,17 @@ class Api:
             return Answer(status, data, {name.lower(): value for name, value in headers.items()})
         if 300 <= status < 400:
             self._sent_elsewhere(headers.get("location", ""))
-        if status in (401, 403):
-            raise key_refused(self.host, status)
         if status == 402:
             raise unpaid(self.host)
         if 400 <= status < 500:
             raise refusal(status, _parse_or_none(body), sent)
         raise UnusableError(f"status {status}")
+
+    def _kept_out(self, status: int, *, login: bool) -> NeedsPerson:
+        """401 and 403: what there is to check depends on how we get in."""
+        if self._authorize is None:
+            return key_refused(self.host, status)
+        return (login_refused if login else not_allowed)(self.host, status)
 
     def _sent_elsewhere(self, location: str) -> NoReturn:
         raise NeedsPerson(

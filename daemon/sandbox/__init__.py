@@ -1,4 +1,4 @@
-"""Strive and Telerivet as local HTTP servers: seeded, faithful to the traps, with faults on demand.
+"""The platforms as local HTTP servers: seeded, faithful to the traps, with faults on demand.
 
 with Sandbox(people=60, seed=1) as sandbox:
     sandbox.about()["strive"]                         # an account to sync

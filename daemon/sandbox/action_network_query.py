@@ -57,14 +57,14 @@ def conditions(text: str, fields: tuple[str, ...], *, doubled: bool = True) -> l
     return found
 
 
-def _text(name: str) -> Callable[[Data], Any]:
+def _text(name: str) -> Callable[[Data], str]:
     if name in ("region", "postal_code"):
-        return lambda data: str(data["address"].get(name) or "").casefold()
+        return lambda data: str(data["address"].get(name) or "")
     column = {"email_address": "email", "phone_number": "phone"}.get(name, name)
-    return lambda data: str(data[column] or "").casefold()
+    return lambda data: str(data[column] or "")
 
 
-def _test(condition: Condition) -> Test:
+def _test(condition: Condition, fold: Callable[[str], str]) -> Test:
     name, op, value = condition
     compare = _OPERATORS[op]
     if name in _DATES:
@@ -72,21 +72,20 @@ def _test(condition: Condition) -> Test:
         return lambda data: compare(data[column], seconds)
     if name == "identifier":
         return lambda data: any(compare(one, value) for one in data["identifiers"])
-    get, wanted = _text(name), _wanted(name, value)
-    return lambda data: compare(get(data), wanted)
-
-
-def _wanted(name: str, value: str) -> str:
-    return stored_phone(value) or value if name == "phone_number" else value.casefold()
+    get, wanted = _text(name), stored_phone(value) or value if name == "phone_number" else value
+    return lambda data: compare(fold(get(data)), fold(wanted))
 
 
 class Selection:
     """Rows that fit, kept until the table changes: a scan of many pages filters once.
 
-    `doubled`: whether a quote in a value of a filter is doubled (as a client does it; nothing is documented).
+    Of filters, nothing is documented of these:
+    `doubled`: whether a quote in a value is doubled (as a client does it);
+    `exact`: whether capitals count.
     """
 
     doubled = True
+    exact = False
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str, str], tuple[CountedTable, int, list[Row]]] = {}
@@ -110,7 +109,7 @@ class Selection:
 
     def _filtered(self, table: CountedTable, scope: list[Row] | None, text: str) -> list[Row]:
         asked = conditions(text, FILTERS[table.name], doubled=self.doubled)
-        tests = [_test(condition) for condition in asked]
+        tests = [_test(condition, str if self.exact else str.casefold) for condition in asked]
         candidates = _candidates(table, asked) if scope is None else scope
         fitting = [row for row in candidates if all(test(row.data) for test in tests)]
         return sorted(fitting, key=lambda row: int(row.data["_place"]))

@@ -59,9 +59,9 @@ def at_colony(model: Any, person: Person, number: int, at: float) -> str:
 
 def at_carium(model: Any, person: Person, number: int, _at: float) -> str:
     """Emails in capitals, numbers in full; some have agreed to be texted."""
-    locale = f"{person.language}_US"
+    locale = {"locale": f"{person.language}_US", "locale_explicit": True}
     made = model.add_user(
-        first_name=person.given, last_name=person.family, email=person.email.upper(), phone=person.phone, locale=locale
+        first_name=person.given, last_name=person.family, email=person.email.upper(), phone=person.phone, **locale
     )
     if number // 4 % OPTED_OUT_EVERY == 7:
         model.unsubscribe(made)

@@ -1,4 +1,4 @@
-"""What goes over the wire in the sandbox: a request, a response, and the query string both platforms read."""
+"""What goes over the wire in the sandbox: a request, a response, and the query string all platforms read."""
 
 from __future__ import annotations
 

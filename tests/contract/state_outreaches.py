@@ -50,6 +50,14 @@ class KeepsOutreaches:
             assert tx.outreaches.of_contacts([7]) == found[:1]
             assert (tx.outreaches.get([]), tx.outreaches.of_contacts([])) == ([], [])
 
+    def test_in_doubt_is_what_was_begun_and_is_not_over(self, store: Store) -> None:
+        with store.transaction() as tx:
+            begun = {state: act(state, state=state, begun_at=1.0) for state in ("owed", "sending", "held", "sent")}
+            elsewhere = act("far", connection="second", state="sending", begun_at=1.0)
+            tx.outreaches.add([*begun.values(), elsewhere, act("fuse", state="held")])
+        with store.look() as tx:
+            assert rules(tx.outreaches.in_doubt("action_network")) == ["sending", "held"]
+
     def test_an_event_is_kept_once(self, store: Store) -> None:
         """Asked for again, in the same breath or years later: it stays what it has become meanwhile."""
         with store.transaction() as tx:

@@ -273,7 +273,7 @@ class ReadsContract:
         site.fail("person", write=False, times=20)
         with pytest.raises(NeedsPerson) as caught:
             self.reading(connector, read, id_, cursor)
-        assert "key" in str(caught.value)
+        assert "refused" in str(caught.value)
         assert "sandbox-" not in str(caught.value)
 
     def reading(self, connector: Connector, read: str, id_: str, cursor: Cursor) -> list[Any]:

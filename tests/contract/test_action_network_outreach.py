@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from daemon.errors import AnswerLost, SkipRecord
+from daemon.errors import AnswerLost, RetryLater, SkipRecord
 from daemon.platforms import action_network_outreach
 from daemon.platforms.action_network_outreach import Recorder, identity, payload, seconds, stamp
 from daemon.platforms.base import Acted, Action, ActionsFound
@@ -144,6 +144,15 @@ def test_a_look_up_that_is_refused_concerns_this_person_alone() -> None:
     with recorder({}) as (door, server, _):
         server.answer = lambda *_: (400, {"error": "no"})  # type: ignore[method-assign]
         with pytest.raises(SkipRecord):
+            door.find(ANN, CAMPAIGN, AT, AT)
+
+
+@pytest.mark.parametrize("junk", [{}, {"_embedded": {}}, {"_embedded": {"osdi:outreaches": None}}])
+def test_an_answer_that_is_no_page_does_not_say_that_nothing_was_recorded(junk: Any) -> None:
+    """Else an outreach whose answer was lost would be sent again."""
+    with recorder({}) as (door, server, _):
+        server.answer = lambda *_: (200, junk)  # type: ignore[method-assign]
+        with pytest.raises(RetryLater):
             door.find(ANN, CAMPAIGN, AT, AT)
 
 

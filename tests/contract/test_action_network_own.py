@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from daemon import settings_models
-from daemon.errors import AnswerLost, NeedsPerson
+from daemon import settings_platforms
+from daemon.errors import AnswerLost, NeedsPerson, RetryLater
 from daemon.platforms import registry
 from daemon.platforms.action_network import ActionNetwork
 from daemon.platforms.answers import Answer
@@ -200,6 +200,18 @@ def test_many_changes_are_not_asked_for_their_tags_one_by_one(site: ActionNetwor
     assert len(alone) <= 50
 
 
+def test_a_small_group_is_read_for_its_tags_as_a_whole_when_that_is_cheaper(
+    site: ActionNetworkSite, network: ActionNetwork
+) -> None:
+    cursor = swept(network)
+    ids = [site.add(email=f"p{n}@example.org", tags=["vols"]) for n in range(15)]
+    site.clock.now += 10
+    before = network.calls
+    found, _ = changed(network, cursor)
+    assert all([tag["name"] for tag in found[id_].wire["tags"]] == ["vols"] for id_ in ids)
+    assert network.calls - before <= 6
+
+
 # The feed
 
 
@@ -246,6 +258,26 @@ def test_a_500_that_stays_is_the_fault_of_the_one(site: ActionNetworkSite, netwo
     assert isinstance(second, Stored)
 
 
+@pytest.mark.parametrize("method", ["GET", None])
+def test_a_platform_that_is_down_is_nobodys_fault(
+    site: ActionNetworkSite, network: ActionNetwork, method: str | None
+) -> None:
+    """A 500 that stays is what an outage looks like too: nothing is set aside for it, and nobody is called."""
+    id_ = person(site, given_name="Ada", email_address="ada@example.org")
+    pushes = (new(1), OptOut(2, id_, "email"), edit(network, id_, wire={"email_address": EMAIL}))
+    site.sandbox.faults.add("500", platform="action_network", method=method, times=None)
+    for push in pushes:
+        with pytest.raises(RetryLater):
+            one(network, push)
+    for reading in (
+        lambda: list(network.sweep({})),
+        lambda: list(network.changes({})),
+        lambda: list(network.fetch([id_])),
+    ):
+        with pytest.raises(RetryLater):
+            reading()
+
+
 def test_a_500_that_passes_is_waited_out(site: ActionNetworkSite, network: ActionNetwork) -> None:
     id_ = person(site, email_address="ada@example.org")
     push = edit(network, id_, wire={"given_name": "Ada"})
@@ -276,7 +308,7 @@ def test_what_the_settings_make_is_the_same(site: ActionNetworkSite) -> None:
     """The key in its header, the group in the account's name, the 500 that stays, the overlap."""
     table = {"platform": "action_network", "group": "north", "api_key": "sandbox-action-network-key", "rate": 500.0}
     url = site.sandbox.base_url("action_network")
-    settings = settings_models.ActionNetwork.model_validate({**table, "base_url": url, "overlap": "0s"})
+    settings = settings_platforms.ActionNetwork.model_validate({**table, "base_url": url, "overlap": "0s"})
     network = registry.connect(settings, {}, clock=site.clock, sleep=lambda _: None)
     assert network.account == f"action_network:north@{network._api.host}"  # type: ignore[attr-defined]
     site.add(**ADA, tags=["vols"])

@@ -106,6 +106,32 @@ def test_an_email_with_signs_that_mean_something_is_found(site: ActionNetworkSit
     assert [record.external_id for record in found.records] == [id_]
 
 
+@pytest.mark.parametrize("doubled", [True, False])
+def test_a_quote_in_an_email_hides_nobody_however_the_platform_reads_it(
+    site: ActionNetworkSite, network: ActionNetwork, doubled: bool
+) -> None:
+    """Whoever is not found is made anew, and so unsubscribed. Whether a quote is doubled is not documented."""
+    site.sandbox.accounts["action_network"].api.selection.doubled = doubled  # type: ignore[attr-defined]
+    address = "o'neil@example.org"
+    id_ = person(site, given_name="Ann", email_address=address)
+    found = one(network, Create(1, {"given_name": "Anna", "email_address": address}, None, address))
+    assert isinstance(found, Exists)
+    assert [record.external_id for record in found.records] == [id_]
+    other = "d'arcy@example.org"
+    made = one(network, Create(2, {"email_address": other}, None, other))
+    assert isinstance(made, Stored)
+
+
+def test_capitals_in_an_email_hide_nobody_where_they_count(site: ActionNetworkSite, network: ActionNetwork) -> None:
+    site.sandbox.accounts["action_network"].api.selection.exact = True  # type: ignore[attr-defined]
+    id_ = person(site, given_name="Emma", email_address="emma@example.org")
+    found = one(
+        network, Create(1, {"given_name": "Emma", "email_address": "EMMA@example.org"}, None, "EMMA@example.org")
+    )
+    assert isinstance(found, Exists)
+    assert [record.external_id for record in found.records] == [id_]
+
+
 def test_nobody_without_an_email_and_a_phone_is_made(site: ActionNetworkSite, network: ActionNetwork) -> None:
     assert isinstance(one(network, Create(1, {"given_name": "Ada"}, None, None)), Refused)
     assert not calls(site)

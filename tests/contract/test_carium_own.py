@@ -367,7 +367,7 @@ def test_only_the_listed_attributes_are_taken(site: CariumSite, connector: Conne
 
 def test_the_preset_reads_a_user(site: CariumSite, connector: Connector) -> None:
     id_ = site.add(**ADA, sms=True)
-    site.model.edit_user(id_, locale="en-US")
+    site.model.edit_user(id_, locale="en-US", locale_explicit=True)
     site.model.archive(id_)
     reading = preset("carium").read(read(connector, id_).wire)
     assert not reading.problems
@@ -376,7 +376,7 @@ def test_the_preset_reads_a_user(site: CariumSite, connector: Connector) -> None
         "email": "ada@example.org",
         "given_name": "Ada",
         "family_name": "Lovelace",
-        "language": "en-US",
+        "language": "en",
         "external.carium_individual": "ca1d0000-0000-4000-8000-000000000001",
         "custom.carium_state": "archived",
         "consent.sms": "subscribed",
@@ -384,6 +384,16 @@ def test_the_preset_reads_a_user(site: CariumSite, connector: Connector) -> None
 
 
 # Access and trouble
+
+
+@pytest.mark.parametrize("key", ["locale", "tz"])
+def test_what_nobody_chose_is_not_said_of_them(site: CariumSite, connector: Connector, key: str) -> None:
+    """Carium tells which locale and time zone it only assumes."""
+    id_ = site.add(**ADA)
+    site.model.edit_user(id_, locale="en_US", tz="UTC")
+    assert key not in read(connector, id_).wire
+    site.model.edit_user(id_, **{f"{key}_explicit": True})
+    assert key in read(connector, id_).wire
 
 
 def test_a_token_that_ran_out_is_fetched_anew_and_nothing_is_lost(site: CariumSite, connector: Connector) -> None:

@@ -124,6 +124,12 @@ def test_a_key_in_running_text_is_masked(said: str, unmask: bool) -> None:
     assert "XYZZY" not in out.getvalue()
 
 
+def test_a_secret_inside_an_address_does_not_keep_the_rest_of_it_in_sight() -> None:
+    """A short password may be a word of somebody's email."""
+    logs.hide("example")
+    assert logs.text("ask ada.l@example.org or ada.example@home.test") == "ask <email> or <email>"
+
+
 def test_a_hidden_secret_is_masked_wherever_it_turns_up() -> None:
     """Also where nothing around it says that it is one."""
     out = written()

@@ -151,3 +151,24 @@ def test_the_tokens_of_a_login_are_in_no_error(
         sandbox.faults.clear()
         assert "sandbox-" not in f"{caught.value}{caught.value.hint}{caplog.text}"
     one.close()
+
+
+@pytest.mark.parametrize("status", ["401", "403"])
+def test_a_refused_login_speaks_of_the_login_and_not_of_a_key(sandbox: Sandbox, clock: Clock, status: str) -> None:
+    one = api(sandbox, clock)
+    sandbox.faults.add(status, platform="colony", method="POST", times=9)
+    with pytest.raises(NeedsPerson, match="refused our login") as caught:
+        read(one)
+    assert "user name" in caught.value.hint
+    assert "key" not in f"{caught.value} {caught.value.hint}"
+    one.close()
+
+
+@pytest.mark.parametrize("status", ["401", "403"])
+def test_who_may_log_in_and_not_look_is_not_sent_to_check_a_key(sandbox: Sandbox, clock: Clock, status: str) -> None:
+    one = api(sandbox, clock)
+    sandbox.faults.add(status, platform="colony", method="GET", times=9)
+    with pytest.raises(NeedsPerson, match="let us log in") as caught:
+        read(one)
+    assert "key" not in f"{caught.value} {caught.value.hint}"
+    one.close()
