@@ -145,7 +145,7 @@ def _trouble(each: dict[str, Any]) -> None:
 def _run(run: dict[str, Any]) -> list[Any]:
     took = f"{run['ended_at'] - run['started_at']:.1f} s" if run["ended_at"] else "-"
     books = run["books"].values()
-    sent = sum(each.get(kind, 0) for each in books for kind in ("created", "updated", "opted_out"))
+    sent = sum(each.get(kind, 0) for each in books for kind in ("created", "updated", "opted_out", "outreaches"))
     read = sum(each.get("read", 0) for each in books)
     return [
         run["id"],

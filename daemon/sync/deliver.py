@@ -298,13 +298,14 @@ def _exists(people: People, delivery: Delivery, letter: Letter, outcome: Exists)
         return
     letter.owed.reason = "a record there has this phone or email; see rosterd holds"
     records = [record.external_id for record in outcome.records]
-    owners = _owners(people, delivery, outcome)
+    owners = [link.contact_id for link in _known(people, delivery, outcome)]
     shared.hold_create(people, delivery.side, letter.owed, owners, shared.MAYBE, records=records)
 
 
-def _owners(people: People, delivery: Delivery, outcome: Exists) -> list[int | None]:
+def _known(people: People, delivery: Delivery, outcome: Exists) -> list[Link]:
+    """The records that were found, as they were taken in."""
     found = [people.records.get((delivery.side.name, record.external_id)) for record in outcome.records]
-    return [link.contact_id for link in found if link is not None]
+    return [link for link in found if link is not None]
 
 
 def _taken(people: People, delivery: Delivery, letter: Letter, outcome: Exists) -> None:
@@ -314,8 +315,9 @@ def _taken(people: People, delivery: Delivery, letter: Letter, outcome: Exists) 
     link = people.records[delivery.side.name, letter.owed.external_id or ""]
     link.sent = {name: what for name, what in (link.sent or {}).items() if name not in letter.sent} or None
     people.save(link)
-    for name in sorted(plan.KEYS.intersection(letter.sent)):
-        shared.hold_field(people, link, name, _owners(people, delivery, outcome))
+    others = _known(people, delivery, outcome)
+    for name in shared.taken(others, letter.sent):
+        shared.hold_field(people, link, name, [other.contact_id for other in others])
     delivery.again = True
 
 

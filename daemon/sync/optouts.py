@@ -47,15 +47,15 @@ def guard(people: People, reading: Pass, link: Link | None, heard: Heard) -> Non
     for channel in CHANNELS:
         name = consent.field(channel)
         before = link.seen.get(name) if link is not None else None
-        now = heard.view.get(name)
+        said = now = heard.view.get(name)
         if isinstance(now, str):
             heard.view[name] = now = consent.asked(before, now)
         if now == NO:
             heard.view[name] = now = _dead_or_no(reading.side, heard, name, before)
         if isinstance(now, str) and link is not None:
-            reached = heard.view.get(KIND[channel], "") is not None
+            reached = _reached(people, link, heard, channel)
             heard.view[name] = now = consent.believed(before, now, echo=channel in link.told, reached=reached)
-            if now == NO and _another_address(link, heard, channel):
+            if now == said == NO and _another_address(link, heard, channel):
                 link.told = [c for c in link.told if c != channel]
         if link is None or not isinstance(before, str):
             continue
@@ -67,11 +67,21 @@ def guard(people: People, reading: Pass, link: Link | None, heard: Heard) -> Non
             _not_lifted(people, link, name)
 
 
+def _reached(people: People, link: Link, heard: Heard, channel: consent.Channel) -> bool:
+    """Whether the record has what the channel reaches. A "no" that is only our echo need not outlive it, unless
+    somebody's stands behind it: else that would be told again with every reading."""
+    contact = people.contacts.get(link.contact_id or 0)
+    behind = contact is not None and contact.get(consent.field(channel)) == NO
+    return heard.view.get(KIND[channel], "") is not None or (channel in link.told and not behind)
+
+
 def _another_address(link: Link, heard: Heard, channel: consent.Channel) -> bool:
-    """Whether a "no" that we expect with the first address we give came with another one: then it is somebody's."""
-    if channel not in link.told or consent.says_no(link, channel):
+    """Whether a "no" that looks like our echo came with a first address which we did not give: then it is theirs."""
+    kind = KIND[channel]
+    got = heard.view.get(kind)
+    if channel not in link.told or got is None or link.seen.get(kind):
         return False
-    return not tidied((link.sent or {}).get(KIND[channel]), heard.view.get(KIND[channel]))
+    return not tidied((link.sent or {}).get(kind), got)
 
 
 def _dead_or_no(side: Side, heard: Heard, name: str, before: object) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daemon.errors import AnswerLost, RosterdError, SkipRecord
-from daemon.platforms.base import Acted, Action, Outreaches
+from daemon.platforms.base import Acted, Action, ActionsFound, Outreaches
 from daemon.sync.deliver import Delivery
 from daemon.sync.merge import view_of
 from daemon.sync.roster import Side
@@ -36,12 +36,13 @@ TOO_OFTEN = f"its answer was lost {TRIES} times"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One outreach, ready to go: the row, its rule, the contact now, and what is sent."""
+    """One outreach, ready to go: the row, its rule, the contact now, what is sent, and to which of their `records`."""
 
     row: Outreach
     rule: OutreachRule
     contact: Contact
     action: Action
+    records: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -81,18 +82,26 @@ def _one(this: Round, row: Outreach) -> None:
         return
     with this.delivery.roster.store.look() as tx:
         letter = write(tx, this.delivery.side, row)
-        others = tx.outreaches.of_contacts([row.contact_id])
-    if any(_in_doubt(each) and each.id != row.id for each in others):
-        return  # what it will be found as must not be taken for this one
+        if _another_in_doubt(tx, row):
+            return  # what it will be found as must not be taken for this one
     if isinstance(letter, str):
         _settle(this, row, "dead", "outreach_refused", reason=letter)
     elif letter is not None and not _was_sent(this, letter):
         _send(this, letter)
 
 
-def _in_doubt(row: Outreach) -> bool:
-    """Whether it may have arrived, as nobody knows what."""
-    return row.begun_at is not None and row.state in ("sending", "held")
+def _another_in_doubt(tx: Tx, row: Outreach) -> bool:
+    """Whether another of this person, at this connection, may have arrived, as nobody knows what. Of two that are both
+    in doubt the first is looked into first."""
+    doubt = {each.id or 0: each for each in tx.outreaches.in_doubt(row.connection)}
+    mine = row.id or 0
+    others = [each for number, each in doubt.items() if number != mine and (mine not in doubt or number < mine)]
+    return bool(others) and _who(tx, row) in {_who(tx, each) for each in others}
+
+
+def _who(tx: Tx, row: Outreach) -> int | None:
+    contact = _survivor(tx, row.contact_id)
+    return None if contact is None else contact.id
 
 
 def write(tx: Tx, side: Side, row: Outreach) -> Letter | str | None:
@@ -112,7 +121,7 @@ def write(tx: Tx, side: Side, row: Outreach) -> Letter | str | None:
         return "its target is blank for this contact"
     add, remove = (tuple(map(side.mapping.tag_out, tags)) for tags in (rule.add_tags, rule.remove_tags))
     action = Action(records[0], rule.campaign, row.at, target, words, rule.referrer, add, remove)
-    return Letter(row, rule, contact, action)
+    return Letter(row, rule, contact, action, tuple(records))
 
 
 def _survivor(tx: Tx, number: int) -> Contact | None:
@@ -129,7 +138,7 @@ def _was_sent(this: Round, letter: Letter) -> bool:
     # One begun before may have been begun for another campaign: the rule was changed since.
     campaign = row.campaign if row.state == "sending" and row.campaign else action.campaign
     try:
-        found = this.door.find(action.external_id, campaign, row.since, row.at)
+        found = _found(this, letter, campaign)
     except SkipRecord as problem:  # of this person alone: it waits, and the others go on
         _settle(this, row, row.state, None, reason=f"cannot be looked up: {problem}")
         return True
@@ -144,6 +153,18 @@ def _was_sent(this: Round, letter: Letter) -> bool:
     else:
         return False
     return True
+
+
+def _found(this: Round, letter: Letter, campaign: str) -> ActionsFound | None:
+    """What is there by now, at any record of theirs: it may have been sent before two contacts became one."""
+    ids, complete = list[str](), True
+    for record in letter.records:
+        found = this.door.find(record, campaign, letter.row.since, letter.row.at)
+        if found is None:
+            return None
+        ids += found.ids
+        complete &= found.complete
+    return ActionsFound(tuple(ids), complete)
 
 
 def _doubt(row: Outreach, complete: bool) -> str:

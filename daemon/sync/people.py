@@ -19,6 +19,9 @@ from state.store import Tx
 RESERVE = 64
 """Contact ids taken at first; as many again as it has taken so far where a page brings in more people."""
 
+NOT_STORED = "not_stored"
+"""The kind of hold for a value that we sent and a platform did not keep."""
+
 
 class People:
     """A working set of contacts, links and pushes within one transaction."""
@@ -48,6 +51,7 @@ class People:
         self._held: set[str] = set()
         self._open_holds: dict[str, Hold | None] = {}
         self._changed_holds: set[str] = set()
+        self._refused_values: set[str] | None = None
         self.journal: list[Noted] = []
         self.outreaches: list[Outreach] = []  # events that a rule is about
         self._ids = iter(range(0))
@@ -284,6 +288,12 @@ class People:
         if key not in self._open_holds:
             self._open_holds[key] = self.tx.holds.with_key(key)
         return self._open_holds[key]
+
+    def refused_values(self) -> set[str]:
+        """The keys of what waits because a platform did not keep it; asked for once, for most often there is none."""
+        if self._refused_values is None:
+            self._refused_values = {hold.key for hold in self.tx.holds.listed(kind=NOT_STORED)}
+        return self._refused_values
 
     def hold_later(self, hold: Hold) -> None:
         """Open or change, at the end, a hold that many records of one page add to."""

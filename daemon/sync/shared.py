@@ -6,7 +6,7 @@ write is not sent: it waits for a person.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from daemon.sync import plan
 from daemon.sync.merge import value_of
@@ -23,7 +23,7 @@ def owner_of(people: People, side: Side, contact: Contact) -> int | None:
     """Another contact with a record at this connection, and the phone (or email) that must be unique there."""
     for kind in side.capabilities.unique:
         value = value_of(contact.fields, kind)
-        for owner in people.owners.get((kind, str(value)), ()):
+        for owner in people.owners.get((kind, _key(kind, value)), ()) if isinstance(value, str) else ():
             if owner == contact.id or owner not in people.contacts:
                 continue
             if any(link.connection == side.name for link in people.links(owner)):
@@ -38,11 +38,22 @@ def holder_of(people: People, side: Side, link: Link, name: str, value: Value) -
     owners = {link.contact_id, *people.owners.get((name, _key(name, value)), ())}
     for owner in sorted(o for o in owners if o is not None and o in people.contacts):
         for other in people.links(owner):
-            said = other.seen.get(name)
             there = other.connection == side.name and other.key != link.key and other.state == "linked"
-            if there and isinstance(said, str) and _key(name, said) == _key(name, value):
+            if there and says(other, name, value):
                 return other
     return None
+
+
+def taken(found: Sequence[Link], sent: Mapping[str, Value]) -> list[str]:
+    """Which of the phone and email that were sent are those of these records; both, where none of them says so."""
+    names = sorted(plan.KEYS.intersection(sent))
+    return [name for name in names if any(says(other, name, sent[name]) for other in found)] or names
+
+
+def says(link: Link, name: str, value: Value) -> bool:
+    """Whether a record has this very phone or email."""
+    said = link.seen.get(name)
+    return isinstance(said, str) and isinstance(value, str) and _key(name, said) == _key(name, value)
 
 
 def _key(name: str, value: str) -> str:
