@@ -173,7 +173,20 @@ def _load_mappings(found: Found, connections: ReadOnly[str, Connection]) -> tupl
             loaded[name] = mapping
         except MappingError as error:
             problems.update(dict.fromkeys(error.problems))
+    problems.update(dict.fromkeys(_chains(loaded)))
     return loaded, list(problems)
+
+
+def _chains(loaded: ReadOnly[str, Mapping]) -> Iterator[str]:
+    """Outreaches that would bring about others at another connection, perhaps in a ring without end."""
+    rules = [(name, rule) for name, mapping in loaded.items() for rule in mapping.spec.outreach]
+    firing = {rule.when.name.casefold(): (name, rule) for name, rule in rules if rule.when.kind == "tag"}
+    for name, rule in rules:
+        for tag in rule.add_tags:
+            other, fired = firing.get(tag.casefold(), (name, rule))
+            if other != name:
+                text = f"the tag {tag!r} fires the rule {fired.name!r} of {other!r}"
+                yield f"{loaded[name].source}: outreach {rule.name!r}: {text}: an outreach must not bring about another"
 
 
 def _source(found: Found, loc: Loc) -> str:

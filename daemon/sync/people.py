@@ -16,6 +16,7 @@ from daemon.sync.roster import Roster, Side
 from state.model import CONSENT_LANE, UPDATE_LANE, Contact, Entry, Hold, Link, Noted, Outreach, Owed
 from state.store import Tx
 
+ALL = 1_000_000
 RESERVE = 64
 """Contact ids taken at first; as many again as it has taken so far where a page brings in more people."""
 
@@ -292,7 +293,7 @@ class People:
     def refused_values(self) -> set[str]:
         """The keys of what waits because a platform did not keep it; asked for once, for most often there is none."""
         if self._refused_values is None:
-            self._refused_values = {hold.key for hold in self.tx.holds.listed(kind=NOT_STORED)}
+            self._refused_values = {hold.key for hold in self.tx.holds.listed(kind=NOT_STORED, limit=ALL)}
         return self._refused_values
 
     def hold_later(self, hold: Hold) -> None:

@@ -16,6 +16,7 @@ from mappings.contact import Value, email_key
 from state.model import UPDATE_LANE, Contact, Hold, Link, Owed
 
 THEIRS = "another person has this phone or email there"
+OURS = "another record of the same person has this phone or email there"
 MAYBE = "not created: a record there has this phone or email, but may be somebody else"
 
 
@@ -79,10 +80,11 @@ def hold_field(people: People, link: Link, name: str, others: Sequence[int | Non
         push.owed = {each: what for each, what in push.owed.items() if each != name}
         people.owe(push) if push.owed else people.forget(push.key)
     known = sorted({other for other in others if other is not None} - {link.contact_id})
-    detail = {"why": THEIRS, "field": name, "contacts": [link.contact_id, *known]}
+    why = THEIRS if known or None in others else OURS
+    detail = {"why": why, "field": name, "contacts": [link.contact_id, *known]}
     key = f"shared:{link.connection}:{link.external_id}:{name}"
     people.hold(Hold(key, "shared_identifier", detail, link.connection, link.external_id, link.contact_id))
-    people.note("not_sent", {"field": name, "reason": THEIRS}, contact=link.contact_id, link=link)
+    people.note("not_sent", {"field": name, "reason": why}, contact=link.contact_id, link=link)
 
 
 def owe_again(people: People, hold: Hold) -> None:

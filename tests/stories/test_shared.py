@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon.platforms.base import Update
+from daemon.sync.shared import OURS
 from daemon.sync.verdicts import merge_contacts
 from tests.stories.world import World
 from tests.twin import FULL, without
@@ -97,6 +98,7 @@ def test_one_person_with_two_records_there_does_not_take_a_phone_from_herself(wo
         merge_contacts(tx, world.roster, contacts["ann@example.org"], contacts["ann@example.net"])
     world.settle()
     assert (world.b.rows[first]["phone"], world.b.rows[second]["phone"]) == (OLD, None)
+    assert {hold.detail["why"] for hold in world.holds("shared_identifier")} == {OURS}
 
 
 def test_an_email_in_other_capitals_is_the_same_email(world: World) -> None:

@@ -61,8 +61,9 @@ def test_other_people(tmp_path: Path, seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def true_story() -> Story:
-    with Sandbox(24, 1) as sandbox, demo._roster(sandbox) as roster:
-        return demo.tell(sandbox, roster, aloud=False)
+    clock = demo.Time()
+    with Sandbox(24, 1, clock=clock) as sandbox, demo._roster(sandbox, clock) as roster:
+        return demo.tell(sandbox, roster, clock, aloud=False)
 
 
 def spoil(*path: str, to: object) -> Callable[[Story], None]:

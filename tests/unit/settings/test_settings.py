@@ -345,3 +345,32 @@ def test_a_platform_that_cannot_be_written_to_is_not_configured_to_be(write: Wri
 def test_no_secret_is_shown(write: Write) -> None:
     values = {key: row["value"] for key, row in shown(load(write(COLONY))).items()}
     assert values["connections.colony.password"] == values["connections.colony.client_secret"] == "•••"
+
+
+GROUP = """
+[connections.{name}]
+platform = "action_network"
+api_key = "key-of-{name}"
+mapping = "{name}.yaml"
+"""
+RULE = """
+preset: action_network
+outreach:
+  - name: {name}
+    when: {{tag: {when}}}
+    campaign: f77e736b-d295-4e68-96ec-a765090c6523
+    target: {{title: Mayor}}
+    add_tags: [{adds}]
+"""
+
+
+def test_outreaches_of_two_groups_do_not_set_each_other_off(home: Path, write: Write) -> None:
+    (home / "north.yaml").write_text(RULE.format(name="one", when="a", adds="B"))
+    (home / "south.yaml").write_text(RULE.format(name="two", when="b", adds="other"))
+    config = write(GROUP.format(name="north") + GROUP.format(name="south"), 0o600)
+    with pytest.raises(BadConfig) as caught:
+        load_all(config)
+    (problem,) = caught.value.problems
+    assert problem.endswith("the tag 'B' fires the rule 'two' of 'south': an outreach must not bring about another")
+    (home / "south.yaml").write_text(RULE.format(name="two", when="c", adds="other"))
+    assert set(load_all(config)[1]) == {"north", "south"}
