@@ -21,7 +21,7 @@ below can express one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -226,12 +226,21 @@ class Capabilities:
     lengths: Mapping[str, int] = field(default_factory=dict)  # longest value, characters, by wire key
 
 
+def _nowhere() -> None:
+    """Outside a run there is nowhere to keep facts."""
+
+
 class Connector(ABC):
-    """One account on a platform. Not thread-safe: one thread a connection."""
+    """One account on a platform. Not thread-safe: one thread a connection.
+
+    `keep_facts` puts the facts on disk at once; the sync sets it. For the rare fact that a killed process must have
+    known: that something is about to be sent which must not be sent again.
+    """
 
     platform: ClassVar[str]
     capabilities: Capabilities
     facts: Facts  # read at start, may grow; the sync keeps it with each page
+    keep_facts: Callable[[], None] = staticmethod(_nowhere)
     account: str  # names the account on the platform, to notice two connections on the same one
 
     @abstractmethod

@@ -57,7 +57,11 @@ class Colony(Connector):
         self._door = Door(api, shape, writes=writes)
         self._contacts = Contacts(shape, region=region, home=None if home is None else str(home), facts=facts)
         self._kept = Kept(clock)
-        self._writer = Writer(self._door, self._contacts, self._whole, self._kept, facts, clock=clock, sleep=sleep)
+        kept = self._kept, facts, self._keep_now
+        self._writer = Writer(self._door, self._contacts, self._whole, *kept, clock=clock, sleep=sleep)
+
+    def _keep_now(self) -> None:
+        self.keep_facts()  # which is set after we were made
 
     def sweep(self, cursor: Cursor, *, resume: bool = True) -> Iterator[Page]:
         """All lists, then all opt-outs, then the records, by id. One that was broken off reads anew, and shows what it

@@ -64,12 +64,13 @@ class Writer:
         whole: Callable[[str], Record | None],
         kept: Kept,
         facts: Facts,
+        keep_facts: Callable[[], None],
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], object],
     ) -> None:
         self._door, self._contacts, self._whole, self._facts = door, contacts, whole, facts
-        self._kept = kept
+        self._kept, self._keep_facts = kept, keep_facts
         self._clock, self._sleep = clock, sleep
 
     def push(self, pushes: Sequence[Push]) -> Iterator[Outcome]:
@@ -231,6 +232,7 @@ class Writer:
     def _import(self, new: list[Create], book: Book) -> Iterator[Outcome]:
         """One file; then see who is there. Nothing of it may be sent again: who does not show is refused."""
         self._facts[_IMPORTED] = self._clock()
+        self._keep_facts()  # on disk before it is sent: whoever is killed now must not send it again
         try:
             self._door.request(
                 "POST",
@@ -255,12 +257,13 @@ class Writer:
         yield from (Refused(push.ref, UNSHOWN) for push in new)
 
     def _look_again(self, new: list[Create], book: Book) -> dict[int, Stored]:
-        """Who of these is in the list by now, by ref."""
+        """Who of these is in the list by now, by ref. The list says nothing of opt-outs: the next reading is the
+        receipt."""
         assert self._contacts.home is not None
         with reading("the contacts"):
             Scan(self._door, self._contacts, book).read_list(self._contacts.home)
         there = {push.ref: book.find(self._contacts.address(push.phone), None) for push in new}
-        return {ref: Stored(ref, ids[0], self._contacts.record(book.row(ids[0]))) for ref, ids in there.items() if ids}
+        return {ref: Stored(ref, ids[0], None) for ref, ids in there.items() if ids}
 
     def _csv(self, new: list[Create]) -> bytes:
         bodies = [self._contacts.body(push.wire) for push in new]

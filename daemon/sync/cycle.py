@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -127,9 +128,15 @@ def _turn(cycle: Cycle, side: Side, account: Account, books: Books, known: dict[
     )
     connector = side.connect(account.facts)
     reading.facts = connector.facts
+    connector.keep_facts = partial(_keep_facts, roster, side.name, connector)
     started = roster.clock()
     reading.window = ((account.polled_at or 0.0) - side.overlap, started)
     return Turn(side, account, books, connector, reading, started)
+
+
+def _keep_facts(roster: Roster, name: str, connector: Connector) -> None:
+    with roster.store.transaction() as tx:
+        tx.connections.put(name, facts=connector.facts)
 
 
 # intake

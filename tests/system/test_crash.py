@@ -169,3 +169,24 @@ def test_a_create_of_ours_is_not_taken_for_somebodys_no(tmp_path: Path) -> None:
         sandbox.strive.opt_out(made[0]["id"])
         shell("sync")
         assert sandbox.telerivet.contact(ours)["send_blocked"]
+
+
+def test_an_import_whose_end_we_did_not_see_is_not_sent_again(tmp_path: Path) -> None:
+    """Killed after Colony took a file of new contacts, which show a while later: the next run waits, and says so."""
+    with sandbox_and_shell(tmp_path, platforms=("strive", "colony"), empty=True) as (sandbox, shell):
+        for number in range(27):
+            at_strive(sandbox, number, opt_in=True)
+        config = tmp_path / "config.toml"
+        writes = 'direction = "both"\nscope = "read+write"\npaths.create_optout = "/contact/optouts/"\n'
+        writes += 'paths.import_csv = "/contact/contactlists/import/"\n'
+        config.write_text(config.read_text().replace("[connections.colony]\n", f"[connections.colony]\n{writes}"))
+        sandbox.colony.import_after = 40
+        sandbox.faults.add("hang", platform="colony", method="POST", path="/import", work=True, seconds=60)
+        kill_while_it_hangs(sandbox, shell)
+        waits = shell("sync", code=75)
+        assert "may still be at work" in waits.stderr
+        with sandbox.colony.lock:
+            sandbox.colony.commits.settle_all()
+        assert len(sandbox.colony.contacts()) == 27
+        assert len([call for call in sandbox.calls("colony", "POST") if "import" in call.path]) == 1
+        assert not any(sandbox.harm().values()), sandbox.harm_log.details
