@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,10 +12,10 @@ from daemon.sandbox import Sandbox
 from daemon.settings import load_all
 from daemon.sync import cycle
 from daemon.sync.books import Report
-from state.model import Contact, Hold, Link, Owed
+from tests.stories.remembered import Remembered
 
 
-class SandboxWorld:
+class SandboxWorld(Remembered):
     """`more`: keys added to a connection's table, as TOML. Time stands still but for five minutes before each run."""
 
     def __init__(
@@ -96,27 +95,3 @@ class SandboxWorld:
     def contact(self, phone: str) -> dict[str, Any]:
         (found,) = [each for each in self.telerivet.contacts() if each["phone_number"] == phone]
         return dict(found)
-
-    # what rosterd remembers
-
-    def contacts(self) -> dict[int, Contact]:
-        with self.store.look() as tx:
-            return {each.id: each for each in tx.contacts.all() if each.merged_into is None}
-
-    def links(self) -> dict[int | None, list[Link]]:
-        """The records of each contact; under None those that belong to nobody."""
-        found: dict[int | None, list[Link]] = defaultdict(list)
-        with self.store.look() as tx:
-            keys = tx.db.exec_driver_sql("select connection, external_id from links").all()
-            for name in self.roster.sides:
-                for link in tx.links.of_records(name, {one for side, one in keys if side == name}).values():
-                    found[link.contact_id].append(link)
-        return found
-
-    def outbox(self) -> list[Owed]:
-        with self.store.look() as tx:
-            return tx.outbox.listed(limit=100_000)
-
-    def holds(self) -> list[Hold]:
-        with self.store.look() as tx:
-            return tx.holds.listed()

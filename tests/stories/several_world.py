@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +17,7 @@ from daemon.sandbox import Sandbox
 from daemon.settings import Settings, load_all
 from daemon.sync import cycle
 from daemon.sync.books import Report
-from state.model import Contact, Link, Owed
+from tests.stories.remembered import Remembered
 
 MAPPINGS = {
     "strive": "preset: strive\n",
@@ -26,7 +25,7 @@ MAPPINGS = {
 }
 
 
-class SeveralWorld:
+class SeveralWorld(Remembered):
     """`accounts`: the platform of each connection, by name. `mappings`: text, where it is not the preset alone.
     `more`: keys added to a connection's table, as TOML. Time moves by five minutes before each run."""
 
@@ -117,21 +116,3 @@ class SeveralWorld:
     def forget_calls(self) -> None:
         for sandbox in self.sandboxes.values():
             sandbox.reset_log()
-
-    def contacts(self) -> dict[int, Contact]:
-        with self.store.look() as tx:
-            return {each.id: each for each in tx.contacts.all() if each.merged_into is None}
-
-    def links(self) -> dict[int | None, list[Link]]:
-        """The records of each contact; under None those that belong to nobody."""
-        found: dict[int | None, list[Link]] = defaultdict(list)
-        with self.store.look() as tx:
-            keys = tx.db.exec_driver_sql("select connection, external_id from links").all()
-            for name in self.roster.sides:
-                for link in tx.links.of_records(name, {one for side, one in keys if side == name}).values():
-                    found[link.contact_id].append(link)
-        return found
-
-    def outbox(self) -> list[Owed]:
-        with self.store.look() as tx:
-            return tx.outbox.listed(limit=100_000)

@@ -86,7 +86,7 @@ def test_killed_anywhere_it_ends_the_same(name: str, table: list[dict[str, Any]]
     table.append(found)
     assert not found["failures"], "\n".join(found["failures"][:10])
     died, points = sum(found["killed"].values()), found["points"]
-    assert died + found["passed_by"] >= (points if FULL else SAMPLE)
+    assert died + found["passed_by"] == points >= SAMPLE
     # Who reads first may differ, and with it the last points of a run: one of a sample may be passed by.
     assert found["passed_by"] <= max(1, died // 4), "the points are not where they were counted"
 
@@ -98,7 +98,8 @@ def matrix(name: str, workers: list[Worker]) -> dict[str, Any]:
     whole, *parts = [worker.answer() for worker in workers]
     for part in parts:
         whole["killed"] = {kind: whole["killed"][kind] + part["killed"][kind] for kind in KINDS}
-        whole["passed_by"] += part["passed_by"]
+        for count in ("points", "passed_by"):  # each worker counts its own: seconds fall differently
+            whole[count] += part[count]
         whole["failures"] += part["failures"]
     return whole
 

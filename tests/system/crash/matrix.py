@@ -38,7 +38,7 @@ RUNS = 4
 
 @dataclass
 class Result:
-    """What became of one scenario. `passed_by`: points that a run ended before."""
+    """What became of one scenario, or of this worker's part of it. `passed_by`: points that a run ended before."""
 
     scenario: str
     points: int
@@ -183,9 +183,9 @@ def run(name: str, folder: Path, *, sample: int | None = None, part: Sequence[in
     """One scenario. `sample`: only about so many points, evenly spread. `part` (i, n): the i-th of n equal shares."""
     matrix = Matrix(SCENARIOS[name], folder)
     matrix.prepare()
-    points = matrix.uninterrupted()
+    points = chosen(matrix.uninterrupted(), sample, part)
     result = Result(name, len(points))
-    for point in chosen(points, sample, part):
+    for point in points:
         died, wrong = matrix.kill(point)
         result.killed[point.kind] += died
         result.passed_by += not died
