@@ -79,6 +79,8 @@ def later(done: Report) -> None:
     for name, each in done.books.items():
         if each.paused:
             say(f"{name} is left alone: {each.paused}")
+            if each.paused.startswith("a person is needed"):
+                say(f"  when that is mended: rosterd sync --connection {name}  (it tries at once)")
     if done.waiting:
         say(f"only opt-outs are sent yet: {', '.join(done.waiting)} must be read whole first")
     for name, kind, count in done.tripped:

@@ -213,6 +213,7 @@ def test_a_connection_that_refuses_our_key_is_shown(both: tuple[Sandbox, Shell])
     assert "ok    telerivet: project" in checked.stdout
     done = shell("sync", code=1)
     assert "strive is left alone: a person is needed" in done.stdout
+    assert "when that is mended: rosterd sync --connection strive" in done.stdout
     assert "wrong-key" not in checked.stdout + checked.stderr + done.stdout + done.stderr
     assert "strive: failed 1 time in a row: a person is needed" in shell("status").stdout
 
