@@ -175,6 +175,10 @@ class Carium(WithPassword):
 
     platform: Literal["carium"]
     direction: Literal["in"] = Field(default="in", description="in: only read; Carium takes no contact data.")
+    number_info: bool = Field(
+        default=False,
+        description="true: complete readings also read what Carium knows of each American number, one call a number.",
+    )
     base_url: BaseUrl = Field(default="https://api.carium.com", description="Only to override.")
     rate: Number = Field(default=2.0, gt=0, le=1000, description="Calls per second, at most.")
     overlap: DurationOrZero = Field(

@@ -16,13 +16,23 @@ from daemon.platforms.answers import Answer, ApiError, mapping, reading, rows
 from daemon.platforms.base import Connector, Cursor, Facts, Outcome, Page, Push, Record, Refused
 from daemon.platforms.bearer import Bearer, Token
 from daemon.platforms.carium_scan import LIMIT, Place, Scan, notebook
-from daemon.platforms.carium_user import CAPABILITIES, Consent, Consents, consent, in_words, is_sms, record
+from daemon.platforms.carium_user import (
+    CAPABILITIES,
+    Consent,
+    Consents,
+    consent,
+    in_words,
+    is_american,
+    is_sms,
+    record,
+)
 
 if TYPE_CHECKING:
     from daemon.platforms.http import Api
 
 LOGIN = "/identity/v1/login/"
 USERS, CONSENTS = "/courier/v1/users/", "/courier/v1/user-consents/"
+NUMBERS = "/courier/v1/text-number-info/"
 LASTS = 3600.0
 """Seconds that a token lasts at most, where the login does not say (Carium API, 'login')."""
 
@@ -58,27 +68,37 @@ class Window:
         self._api = api
 
     def get(self, path: str, **params: str) -> Answer:
-        """`page__limit` is sent as `page[limit]`, percent-encoded."""
-        named = {f"{kind}[{rest.replace('_', '-')}]": v for k, v in params.items() for kind, rest in [k.split("__")]}
+        """`page__limit` is sent as `page[limit]`, percent-encoded; a name without two underscores as it is."""
+        named = {f"{kind}[{rest}]" if rest else kind: value for kind, rest, value in _named(params)}
         return self._api.request("GET", path, params=named, safe=True)
 
     def page(self, path: str, offset: int, limit: int) -> Answer:
         return self.get(path, page__limit=str(limit), page__offset=str(offset))
 
 
+def _named(params: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for name, value in params.items():
+        kind, _, rest = name.partition("__")
+        yield kind, rest.replace("_", "-"), value
+
+
 class Carium(Connector):
-    """One account. `page`: users a call."""
+    """One account. `page`: users a call. `number_info`: a complete reading also reads what Carium knows of each number,
+    one call a number; a poll does not, and then a record says nothing of it."""
 
     platform = "carium"
     capabilities = CAPABILITIES
 
-    def __init__(self, api: Api, *, username: str, facts: Facts, page: int = LIMIT) -> None:
-        self._api, self._window, self._limit = api, Window(api), page
+    def __init__(self, api: Api, *, username: str, facts: Facts, page: int = LIMIT, number_info: bool = False) -> None:
+        self._api, self._window, self._limit, self._number_info = api, Window(api), page, number_info
         self.facts = facts
         self.account = f"carium:{username}@{api.host}"
 
     def sweep(self, cursor: Cursor, *, resume: bool = True) -> Iterator[Page]:
         """All consents, then all users. A sweep that was broken off reads the consents again: they are few."""
+        yield from self._read(cursor, resume=resume, numbers=self._number_info)
+
+    def _read(self, cursor: Cursor, *, resume: bool = True, numbers: bool = False) -> Iterator[Page]:
         place = Place(**cursor["users"]) if resume and "users" in cursor else Place()
         with notebook() as book:
             consents, users = Consents(book), self._scan(book, USERS, "users")
@@ -87,17 +107,31 @@ class Carium(Connector):
                     consents.add(found)
             with reading("the users"):
                 for found, following in users.pages(place):
-                    records = [record(row, consents.of(row["id"])) for row in found]
+                    records = [self._record(row, consents.of(row["id"]), numbers) for row in found]
                     broken = [(type(row).__name__, "no user with an id") for row in users.broken]
                     onwards = {"users": following.as_dict()} if following else {}
                     yield Page(records, onwards, following is None, broken)
+
+    def _record(self, row: Mapping[str, Any], consents: list[Consent], numbers: bool) -> Record:
+        return record(row, consents, self._known_of(row["attributes"].get("phone")) if numbers else None)
+
+    def _known_of(self, number: Any) -> Mapping[str, Any] | None:
+        """What Carium knows of a number: of American ones only (Carium courier API, 'text-number-info')."""
+        if not is_american(number):
+            return None
+        try:
+            found = rows(self._window.get(NUMBERS, number=number), "data")
+        except ApiError:
+            return None  # it takes this for no number: that is no trouble of the user's
+        inner = [row.get("attributes") for row in found if isinstance(row, dict)]
+        return next((each for each in inner if isinstance(each, dict) and each.get("number") == number), None)
 
     def _scan(self, book: Any, path: str, name: str) -> Scan:
         return Scan(lambda offset, limit: self._window.page(path, offset, limit), book, name, limit=self._limit)
 
     def changes(self, cursor: Cursor) -> Iterator[Page]:
         """Everything: there is no filter by time, no sort and no time of change."""
-        yield from self.sweep(cursor)
+        yield from self._read(cursor)
 
     @property
     def feed_is_sweep(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +25,9 @@ ASSUMED = {"locale": "locale-explicit", "tz": "tz-explicit"}
 SMS_CONSENT, STATES = "sms_consent", "sms_consent_states"
 """Keys of ours: what phone-unsubscribed and the user's consents of type sms say together, and their states as words."""
 
+NUMBER_INFO = {"number_status": "status", "number_type": "type", "number_carrier": "carrier-name"}
+"""Keys of ours: what Carium knows of the user's number, where that is asked for. No list of statuses is published."""
+
 ACCEPTED, UNSUBSCRIBED, UNCLEAR = "accepted", "unsubscribed", "unclear"
 
 REFUSED = frozenset(
@@ -37,7 +41,7 @@ these two kinds are unclear: neither a yes nor a no."""
 
 CAPABILITIES = Capabilities(
     granularity=0.999,  # times are in whole seconds (Carium API, 'Introduction', formats)
-    read=frozenset({*TAKEN, SMS_CONSENT, STATES}),
+    read=frozenset({*TAKEN, *NUMBER_INFO, SMS_CONSENT, STATES}),
     update=frozenset(),
     create=frozenset(),
     consent_read=frozenset({"sms"}),
@@ -87,8 +91,13 @@ def consent(attributes: Mapping[str, Any]) -> Consent:
     return Consent(state.strip().lower() if isinstance(state, str) else "", at or seconds(attributes.get("created-at")))
 
 
-def record(row: Mapping[str, Any], consents: Iterable[Consent]) -> Record:
-    """A user as a record. It has no version, and no time: `last-sync-time` is when Carium copied it, not an edit."""
+def is_american(number: Any) -> bool:
+    return isinstance(number, str) and re.fullmatch(r"\+1[0-9]{10}", number) is not None
+
+
+def record(row: Mapping[str, Any], consents: Iterable[Consent], number: Mapping[str, Any] | None = None) -> Record:
+    """A user as a record. It has no version, and no time: `last-sync-time` is when Carium copied it, not an edit.
+    `number`: what is known of their number; None says nothing of it."""
     attributes, consents = row["attributes"], list(consents)
     wire = {
         key: attributes[key] for key in TAKEN if key in attributes and attributes.get(ASSUMED.get(key, "")) is not False
@@ -96,6 +105,7 @@ def record(row: Mapping[str, Any], consents: Iterable[Consent]) -> Record:
     states = ",".join(sorted({each.state or UNCLEAR for each in consents}))
     said, evidence = _together(attributes.get("phone-unsubscribed"), consents)
     wire |= {SMS_CONSENT: said, STATES: states or None}
+    wire |= {ours: number.get(theirs) or None for ours, theirs in NUMBER_INFO.items()} if number is not None else {}
     return Record(row["id"], wire, evidence={SMS_CONSENT: evidence} if evidence else {})
 
 

@@ -144,7 +144,7 @@ def _carium(settings: Any, facts: Facts, line: Line) -> Connector:
         authorize=carium.bearer(settings.username, password),
         secrets=(password,),
     )
-    return carium.Carium(api, username=settings.username, facts=facts)
+    return carium.Carium(api, username=settings.username, facts=facts, number_info=settings.number_info)
 
 
 def _colony_shape(settings: Any) -> colony_shape.Shape:

@@ -102,6 +102,12 @@ class CariumModel:
             self._put(self.consent_table, new["id"], new)
             return str(new["id"])
 
+    def look_up_number(self, number: str, status: str = "pending", carrier: str | None = None) -> None:
+        """Somebody had a number looked up, and this is what came of it."""
+        with self.lock:
+            data = self.number_info(number).data
+            self.numbers.put(number, {**data, "status": status, "carrier-name": carrier, "type": "mobile"})
+
     def delete_user(self, user: str) -> None:
         with self.lock:
             self.current(user)

@@ -466,3 +466,32 @@ def test_a_configured_connection_reads_its_account() -> None:
         assert connector.account == f"carium:sandbox-carium@{sandbox.url.removeprefix('http://')}"
         assert connector.calls == len(sandbox.calls("carium"))
         connector.close()
+
+
+# Numbers
+
+
+def with_numbers(site: CariumSite) -> Connector:
+    table = {"platform": "carium", "number_info": True, **site.sandbox.about()["carium"], "rate": 500.0}
+    return registry.connect(SETTINGS["carium"].model_validate(table), {})
+
+
+def test_what_is_known_of_numbers_is_read_by_complete_readings_only_and_only_where_asked_for(site: CariumSite) -> None:
+    ada = site.model.add_user(first_name="Ada", phone="+12025550101")
+    site.model.add_user(first_name="Bo", phone="+27821234567")
+    site.model.add_user(first_name="Cy", phone="+12025550103")
+    site.model.look_up_number("+12025550101", status="resolved", carrier="Example Wireless")
+    known = {"number_status": "resolved", "number_type": "mobile", "number_carrier": "Example Wireless"}
+    connector = with_numbers(site)
+    shown = {record.external_id: record.wire for page in connector.sweep({}) for record in page.records}
+    assert known.items() <= shown[ada].items()
+    assert [wire for wire in shown.values() if "number_status" in wire] == [shown[ada]]
+    asked = [call for call in site.sandbox.calls("carium") if "text-number-info" in call.path]
+    assert len(asked) == 2, "one call for each American number"
+    for page in connector.changes({}):
+        assert not any("number_status" in record.wire for record in page.records), "a poll says nothing of it"
+    connector.close()
+    swept(site.connect())
+    calls = site.sandbox.calls("carium")
+    assert [call for call in calls if "text-number-info" in call.path] == asked, "not as it comes"
+    assert {call.method for call in calls if "login" not in call.path} == {"GET"}
