@@ -18,7 +18,8 @@ class CariumSite(SandboxSite):
 
     name = "carium"
     tags = False
-    may_repeat = True  # when something moved while it was read
+    repeats_after_break = True
+    refused = "refused what we asked for"
     lacks = frozenset({"city"})
 
     def __init__(self, page: int = PAGE) -> None:

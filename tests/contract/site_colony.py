@@ -29,6 +29,7 @@ class ColonySite(SandboxSite):
     """`writes`: a connection with `direction = "both"` and all that it needs."""
 
     name = "colony"
+    refused = "refused what we asked for"
     consent = False
 
     def __init__(self, *, writes: bool = False, paths: Any = None, fields: Any = None) -> None:

@@ -36,7 +36,9 @@ class Site(ABC):
 
     consent = True  # whether "nobody asked" and "yes" can be told apart
     tags = True  # whether its people have tags
+    refused = "our key"  # what is said to be refused when the platform does not let us in
     may_repeat = False  # whether a sweep may show a record twice
+    repeats_after_break = False  # whether one that goes on with a page may: pages overlap
     lacks: frozenset[str] = frozenset()  # of first, last, phone, email and city, what it has no place for
 
     @abstractmethod

@@ -103,8 +103,10 @@ class ReadsContract:
     def test_a_sweep_shows_every_record_once_as_it_is(self, site: Site, connector: Connector) -> None:
         tags = {"vols"} if site.tags else set()
         people = {site.add(**somebody(n), tags=sorted(tags), sms=False): somebody(n) for n in range(7)}
-        shown = {record.external_id: record for page in connector.sweep({}) for record in page.records}
+        every = [record for page in connector.sweep({}) for record in page.records]
+        shown = {record.external_id: record for record in every}
         assert set(shown) == set(people)
+        assert site.may_repeat or len(every) == len(people)
         for id_, record in shown.items():
             assert site.person(record.wire) == site.keeps({**people[id_], "tags": tags, "sms": False})
 
@@ -126,7 +128,7 @@ class ReadsContract:
         rest = [record.external_id for page in site.connect().sweep(kept(first.cursor)) for record in page.records]
         before = [record.external_id for record in first.records]
         assert set(before + rest) == ids
-        assert site.may_repeat or len(before + rest) == len(ids)
+        assert site.may_repeat or site.repeats_after_break or len(before + rest) == len(ids)
 
     def test_a_sweep_that_is_not_to_be_resumed_begins_at_the_beginning(self, site: Site, connector: Connector) -> None:
         ids = {site.add(**somebody(n)) for n in range(7)}
@@ -140,6 +142,7 @@ class ReadsContract:
         cursor = swept(connector)
         shown = [record.external_id for page in connector.sweep(cursor) for record in page.records]
         assert set(shown) == {id_}
+        assert site.may_repeat or len(shown) == 1
 
     def test_what_is_deleted_between_two_pages_of_a_sweep_does_no_harm(self, site: Site, connector: Connector) -> None:
         ids = [site.add(**somebody(n)) for n in range(7)]
@@ -273,7 +276,7 @@ class ReadsContract:
         site.fail("person", write=False, times=20)
         with pytest.raises(NeedsPerson) as caught:
             self.reading(connector, read, id_, cursor)
-        assert "refused" in str(caught.value)
+        assert site.refused in str(caught.value)
         assert "sandbox-" not in str(caught.value)
 
     def reading(self, connector: Connector, read: str, id_: str, cursor: Cursor) -> list[Any]:
@@ -299,7 +302,8 @@ class ReadsContract:
 
     def test_what_it_can_do_is_consistent(self, connector: Connector) -> None:
         able = connector.capabilities
-        assert able.update | able.consent_write <= able.read | able.consent_read
+        assert able.update <= able.read
+        assert able.consent_write <= able.consent_read
         assert able.batch >= 1
         assert able.fetch >= 1
 
@@ -490,10 +494,7 @@ class ConnectorContract(ReadsContract):
         assert site.now(ids[-1])["city"] == "Macon"
 
     def test_what_it_can_write_is_consistent(self, connector: Connector) -> None:
-        able = connector.capabilities
-        assert able.update <= able.read
-        assert able.create
-        assert able.consent_write <= able.consent_read
+        assert connector.capabilities.create
 
 
 class ComparesAndSwaps(ConnectorContract):

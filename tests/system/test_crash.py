@@ -87,8 +87,7 @@ def test_killed_anywhere_it_ends_the_same(name: str, table: list[dict[str, Any]]
     assert not found["failures"], "\n".join(found["failures"][:10])
     died, points = sum(found["killed"].values()), found["points"]
     assert died + found["passed_by"] == points >= SAMPLE
-    # Who reads first may differ, and with it the last points of a run: one of a sample may be passed by.
-    assert found["passed_by"] <= max(1, died // 4), "the points are not where they were counted"
+    assert found["passed_by"] <= died // 4, "the points are not where they were counted"
 
 
 def matrix(name: str, workers: list[Worker]) -> dict[str, Any]:

@@ -16,19 +16,19 @@ from tests.contract.suite import swept
 
 
 def settings(sandbox: Sandbox, platform: str, **more: Any) -> Any:
-    about = sandbox.about()[platform]
-    own = {"strive": {"campaign_id": about.get("campaign_id")}, "telerivet": {"project_id": about.get("project_id")}}
-    table = {"platform": platform, "base_url": about["base_url"], "api_key": about["api_key"], "rate": 500.0}
-    return SETTINGS[platform].model_validate({**table, **own[platform], **more})
+    table = {"platform": platform, **sandbox.about()[platform], "rate": 500.0}
+    made = SETTINGS[platform].model_validate({**table, **more})
+    made._name = platform
+    return made
 
 
-@pytest.mark.parametrize("platform", ["strive", "telerivet"])
+@pytest.mark.parametrize("platform", SETTINGS)
 def test_a_configured_connection_reads_its_account(platform: str) -> None:
     with Sandbox(people=20) as sandbox:
         connector = registry.connect(settings(sandbox, platform), {})
         swept(connector)
         assert connector.platform == platform
-        assert connector.capabilities == registry.capabilities(platform)
+        assert connector.capabilities == registry.able(settings(sandbox, platform))
         assert connector.account.endswith(f"@{sandbox.url.removeprefix('http://')}")
         assert connector.calls == len(sandbox.calls(platform))
         connector.close()
