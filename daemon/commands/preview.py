@@ -98,7 +98,7 @@ def plan_on(roster: Roster, options: cycle.Options, stop: threading.Event, *, li
     done.dry_run = True
     plan = Plan(done, limit=limit)
     for name, side in roster.sides.items():
-        if side.writes and name in done.books and not done.books[name].paused and name not in done.waiting:
+        if side.writes and name in done.books and not done.books[name].paused:
             _letters(roster, side, plan)
     with roster.store.look() as tx:
         plan.holds = tx.holds.by_connection()

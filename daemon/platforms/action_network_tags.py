@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from daemon.errors import AnswerLost
@@ -21,7 +21,6 @@ from daemon.platforms.answers import ApiError, mapping
 if TYPE_CHECKING:
     from daemon.platforms.action_network_group import Group
 
-Tag = Mapping[str, str]  # id, name
 FEW = 50
 """Up to so many people are asked for their tags one by one, where it is not known what reading everybody's costs."""
 A_CALL = 19

@@ -268,8 +268,9 @@ def check_fuse(cycle: Cycle) -> None:
 
 
 def delivery(cycle: Cycle) -> None:
-    """Send what is owed, every connection at once. While one has not yet been read whole, only a "no" goes out, and
-    only to those that have been: it overruns nobody's word and makes nobody, and must not wait for a bad key elsewhere.
+    """Send what is owed, every connection at once. While one has not yet been read whole, only a "no" goes out: it
+    overruns nobody's word and makes nobody, and must not wait for a bad key elsewhere. (The one that was not read has
+    failed its turn, and gets nothing.)
 
     What one platform answers may be news for another: as long as there is something due, look again.
     """
@@ -291,7 +292,7 @@ def _something_due(cycle: Cycle) -> bool:
 
 def _deliver(cycle: Cycle, turn: Turn) -> None:
     waiting, these = cycle.report.waiting, cycle.options.these
-    if not turn.side.writes or turn.problem is not None or turn.side.name in waiting:
+    if not turn.side.writes or turn.problem is not None:
         return
     turn.reading.news = True
     turn.reading.primed = not waiting

@@ -10,8 +10,9 @@ import pytest
 
 from daemon import assemble
 from daemon.errors import Busy, NeedsPerson, StopSync
-from daemon.settings import Settings
+from daemon.settings import Fuse, Settings
 from daemon.sync import cycle
+from daemon.sync.roster import FUSE
 from state.store import Store
 
 STRIVE = {"platform": "strive", "campaign_id": 273, "api_key": "strive-key-1"}
@@ -95,3 +96,11 @@ def test_a_database_nobody_has_upgraded_is_not_looked_at(tmp_path: Path) -> None
     with pytest.raises(StopSync, match="revision none") as caught:
         assemble.open_store(f"sqlite:///{tmp_path}/state.db", exclusive=False)
     assert caught.value.hint == "rosterd db upgrade"
+
+
+def test_the_fuse_as_it_comes_is_the_same_in_the_settings_and_in_the_sync() -> None:
+    """One who builds a roster by hand, as a test does, has the limits that a user has."""
+    told = Fuse()
+    assert {kind: (limit.rows, limit.percent) for kind, limit in FUSE.items()} == {
+        kind: (getattr(told, kind).rows, getattr(told, kind).percent) for kind in Fuse.model_fields
+    }
