@@ -162,27 +162,29 @@ WHEN = ByKey(
     several="One event a rule; write a rule for each.",
 )
 
+_TARGET = {
+    "title": (_TEXT, "Such as Senator."),
+    "given_name": (_TEXT, "First name."),
+    "family_name": (_TEXT, "Last name."),
+    "ocdid": (_TEXT, "The Open Civic Data division, such as ocd-division/country:us/state:ny/cd:18."),
+}
 TARGET = Record(
     "a target",
-    {
-        "title": (_TEXT, "Such as Senator."),
-        "given_name": (_TEXT, "First name."),
-        "family_name": (_TEXT, "Last name."),
-        "ocdid": (_TEXT, "The Open Civic Data division, such as ocd-division/country:us/state:ny/cd:18."),
-    },
-    one_of=("title", "given_name", "family_name", "ocdid"),
+    _TARGET,
+    one_of=tuple(_TARGET),
     hint="Say whom the person reached.",
 )
 
+_REFERRER = {
+    "source": (_PLAIN, "The source code the campaign counts it under."),
+    "website": (_PLAIN, "The website they came from."),
+    "email_referrer": (_PLAIN, "The id of the email that brought them."),
+    "mobile_message_referrer": (_PLAIN, "The id of the text message that brought them."),
+}
 REFERRER = Record(
     "a referrer",
-    {
-        "source": (_PLAIN, "The source code the campaign counts it under."),
-        "website": (_PLAIN, "The website they came from."),
-        "email_referrer": (_PLAIN, "The id of the email that brought them."),
-        "mobile_message_referrer": (_PLAIN, "The id of the text message that brought them."),
-    },
-    one_of=("source", "website", "email_referrer", "mobile_message_referrer"),
+    _REFERRER,
+    one_of=tuple(_REFERRER),
     hint="Say where they came from, or leave `referrer` out.",
 )
 

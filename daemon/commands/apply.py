@@ -151,7 +151,7 @@ def _still_owed(owed: Counter[str]) -> None:
     if owed["pushes"]:
         say(f"{plural(owed['pushes'], 'push', 'pushes')} that the plan does not have stay owed, for the next sync")
     if owed["outreaches"]:
-        say(f"{plural(owed['outreaches'], 'outreach', 'outreaches')} wait for the next sync")
+        say(f"{plural(owed['outreaches'], 'outreach waits', 'outreaches wait')} for the next sync")
 
 
 def _as_dict(applied: Applied) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,22 +16,6 @@ from daemon.sandbox.wire import Request, Response, answer
 from tests.contract.colony_ways import YES, calls, change, make
 from tests.contract.site_colony import WRITING, ColonySite, shape
 from tests.contract.suite import ADA, kept, one, somebody, swept
-
-
-@pytest.fixture
-def site() -> Iterator[ColonySite]:
-    site = ColonySite(writes=True, paths=WRITING)
-    yield site
-    site.close()
-    assert not site.harm()
-
-
-@pytest.fixture
-def colony(site: ColonySite) -> Colony:
-    connector = site.connect()
-    assert isinstance(connector, Colony)
-    return connector
-
 
 # Writing
 

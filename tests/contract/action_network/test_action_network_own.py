@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from daemon import settings_platforms
@@ -25,19 +23,6 @@ from tests.contract.site_action_network import (
 from tests.contract.suite import ADA, GRACE, changed, kept, one, swept
 
 PHONE, EMAIL = "+12025550199", "new@example.org"
-
-
-@pytest.fixture
-def site() -> Iterator[ActionNetworkSite]:
-    site = ActionNetworkSite()
-    yield site
-    site.close()
-    assert not site.harm()
-
-
-@pytest.fixture
-def network(site: ActionNetworkSite) -> ActionNetwork:
-    return connected(site)
 
 
 # The key

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from tests.contract.site_action_network import (
     ActionNetworkSite,
     asked,
     calls,
-    connected,
     edit,
     new,
     person,
@@ -24,19 +22,6 @@ from tests.contract.site_action_network import (
 from tests.contract.suite import ADA, GRACE, one, somebody
 
 EMAIL = "new@example.org"
-
-
-@pytest.fixture
-def site() -> Iterator[ActionNetworkSite]:
-    site = ActionNetworkSite()
-    yield site
-    site.close()
-    assert not site.harm()
-
-
-@pytest.fixture
-def network(site: ActionNetworkSite) -> ActionNetwork:
-    return connected(site)
 
 
 # Who is who

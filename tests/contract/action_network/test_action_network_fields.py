@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from daemon.platforms.action_network import ActionNetwork
@@ -21,19 +19,6 @@ from tests.contract.site_action_network import (
 from tests.contract.suite import ADA, one
 
 EMAIL = "new@example.org"
-
-
-@pytest.fixture
-def site() -> Iterator[ActionNetworkSite]:
-    site = ActionNetworkSite()
-    yield site
-    site.close()
-    assert not site.harm()
-
-
-@pytest.fixture
-def network(site: ActionNetworkSite) -> ActionNetwork:
-    return connected(site)
 
 
 # Fields
