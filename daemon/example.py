@@ -40,6 +40,15 @@ SAMPLES: dict[str, Any] = {
     "client_id": "0123456789abcdef",
     "group": "atlanta",
     "contact_list": 12,
+    "token_file": "service.token",
+    "token": "...",
+    "webhook": "https://example.org/hooks/rosterd",
+    "webhook_secret_file": "webhook.secret",
+    "webhook_secret": "...",
+    "email_from": "rosterd@example.org",
+    "smtp_username": "rosterd@example.org",
+    "smtp_password_file": "smtp.password",
+    "smtp_password": "...",
     "where": {"all": [{"field": "region", "in": ["GA", "IL"]}, {"not": {"tag": "inactive"}}]},
 }
 FIRST = (
@@ -97,7 +106,10 @@ def _section(name: str, model: type[BaseModel]) -> Iterator[str]:
     yield _comment(_doc(model))
     yield f"[{name}]"
     for key, field in model.model_fields.items():
-        yield from _lines(key, field, field.default)
+        if field.default is None:
+            yield from _lines(key, field, SAMPLES[key], "# ")
+        else:
+            yield from _lines(key, field, field.default)
 
 
 def _connections() -> Iterator[str]:

@@ -110,7 +110,9 @@ def _checked(found: Found) -> tuple[Settings | None, dict[str, Connection]]:
         found.take(error)
         sound = dict(_sound(found, error))
     _one_connection_an_account(found, sound)
-    hide(*(getattr(one, secret).get_secret_value() for one in sound.values() for secret in one.secrets()))
+    parts = [*sound.values(), *([settings.service, settings.alerts] if settings is not None else [])]
+    known = [getattr(part, secret) for part in parts for secret in part.secrets()]
+    hide(*(secret.get_secret_value() for secret in known if secret is not None))
     return settings, sound
 
 

@@ -18,6 +18,7 @@ from pydantic import (
 
 from daemon.settings_parts import Connection, Defaults, Loc, Part
 from daemon.settings_platforms import PLATFORMS, AnyConnection
+from daemon.settings_service import Alerts, Keep, Service
 from daemon.settings_types import (
     NAME,
     Number,
@@ -123,6 +124,9 @@ class Settings(Part):
     identity: Identity = Identity()
     consent: Consent = Consent()
     fuse: Fuse = Fuse()
+    service: Service = Service()
+    alerts: Alerts = Alerts()
+    keep: Keep = Keep()
     log: Log = Log()
 
     _path: Path = PrivateAttr(Path("config.toml"))

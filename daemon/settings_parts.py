@@ -24,7 +24,9 @@ from daemon.settings_types import (
     Password,
     Region,
     SecretFile,
+    TimeZone,
     Whole,
+    Window,
 )
 
 Loc = tuple[str | int, ...]
@@ -40,6 +42,11 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    @classmethod
+    def secrets(cls) -> tuple[str, ...]:
+        """The keys that are secret: each can also be given as the name of a file, `KEY_file`."""
+        return tuple(key.removesuffix("_file") for key in cls.model_fields if key.endswith("_file"))
+
 
 class Defaults(Part):
     """For every connection that does not say otherwise."""
@@ -50,6 +57,19 @@ class Defaults(Part):
         default=timedelta(days=7), description="How often to read everything, to notice deletions and drift."
     )
     direction: Direction = Field(default="both", description="both: read and write; in: only read; out: only write.")
+    late_after: Duration = Field(
+        default=minutes(30),
+        description="A connection not read to the end for so long is late: /readyz and alerts say so.",
+    )
+    timezone: TimeZone = Field(default="UTC", description="Of the times below.")
+    quiet_hours: list[Window] = Field(
+        default=[],
+        description='When people are not written to: only opt-outs are sent, reading goes on. Like "22:00-07:00" or '
+        '"sat,sun 00:00-24:00".',
+    )
+    maintenance: list[Window] = Field(
+        default=[], description='When the platform is left alone altogether, like "sun 02:00-04:00".'
+    )
 
 
 def _secrets_come_from_elsewhere(schema: dict[str, Any]) -> None:
@@ -103,11 +123,6 @@ class Connection(Defaults, ABC):
     @abstractmethod
     def credential(self) -> str:
         """What the platform knows us by: connections that share it share one budget of calls."""
-
-    @classmethod
-    def secrets(cls) -> tuple[str, ...]:
-        """The keys that are secret: each can also be given as the name of a file, `KEY_file`."""
-        return tuple(key.removesuffix("_file") for key in cls.model_fields if key.endswith("_file"))
 
 
 class Keyed(Connection):

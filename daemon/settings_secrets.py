@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from daemon.settings_parts import Loc
+from daemon.settings_parts import Loc, Part
 from daemon.settings_platforms import PLATFORMS
 from daemon.settings_problems import Found, Tree
+from daemon.settings_service import Alerts, Service
 from daemon.settings_types import under
+
+SECRETIVE: Mapping[str, type[Part]] = {"service": Service, "alerts": Alerts}
+"""Tables of the top level that have secrets, as the connections have theirs."""
 
 
 def take_secrets(found: Found, file: Tree, credentials: Tree, environment: Tree) -> None:
@@ -17,8 +23,15 @@ def take_secrets(found: Found, file: Tree, credentials: Tree, environment: Tree)
         if not isinstance(table, dict):
             continue
         for secret in secrets_of(table):
-            given = {layer: _given(tree, name, secret) for layer, tree in layers.items()}
+            given = {layer: _given(tables(tree).get(name), secret) for layer, tree in layers.items()}
             _one_secret(found, ("connections", name, secret), table, given)
+    for name, model in SECRETIVE.items():
+        table = found.tree.get(name)
+        if not isinstance(table, dict):
+            continue
+        for secret in model.secrets():
+            given = {layer: _given(tree.get(name), secret) for layer, tree in layers.items()}
+            _one_secret(found, (name, secret), table, given)
 
 
 def secrets_of(table: Tree) -> tuple[str, ...]:
@@ -29,8 +42,7 @@ def secrets_of(table: Tree) -> tuple[str, ...]:
     return tuple(dict.fromkeys(secret for model in models for secret in model.secrets()))
 
 
-def _given(layer: Tree, name: str, secret: str) -> Tree:
-    table = tables(layer).get(name)
+def _given(table: Any, secret: str) -> Tree:
     keys = (secret, f"{secret}_file")
     return {key: table[key] for key in keys if key in table} if isinstance(table, dict) else {}
 
@@ -65,17 +77,18 @@ def _read_secret(found: Found, loc: Loc, name: str) -> str:
         path = under(found.folder, Path(name))
     except ValueError:
         return "none"  # the key that names the file is told off for it
+    what = str(loc[-1]).removesuffix("_file").replace("_", " ").replace("api key", "API key")
     try:
         text = path.read_text().strip()
     except FileNotFoundError:
-        found.wrong(loc, f"{path} does not exist", "write the API key into it and chmod 600 it")
+        found.wrong(loc, f"{path} does not exist", f"write the {what} into it and chmod 600 it")
     except OSError as error:
         found.wrong(loc, f"{path} cannot be read: {error.strerror}")
     except UnicodeDecodeError:
         found.wrong(loc, f"{path} is not text")
     else:
         if not text:
-            found.wrong(loc, f"{path} is empty", "write the API key into it")
+            found.wrong(loc, f"{path} is empty", f"write the {what} into it")
         elif _others_may(path, 0o007):
             found.wrong(loc, f"{path} can be read by everybody", f"chmod 600 {path}")
         return text or "none"

@@ -27,7 +27,7 @@ from daemon.errors import BadConfig
 from daemon.settings_models import Settings
 from daemon.settings_parts import Loc
 from daemon.settings_problems import Found, Place, Problem, Tree, did_you_mean
-from daemon.settings_secrets import tables, take_secrets
+from daemon.settings_secrets import SECRETIVE, tables, take_secrets
 
 PREFIX = "ROSTERD_"
 LEVEL = "ROSTERD_LOG"  # the short form of ROSTERD_LOG__LEVEL
@@ -159,12 +159,12 @@ def read_credentials(found: Found) -> Tree:
         )
         return {}
     for name in os.listdir(folder):
-        if (loc := _steps(name))[0] == "connections":
+        if (loc := _steps(name))[0] in ("connections", *SECRETIVE):
             found.origins.setdefault(loc, f"credential {name}")
     tree = NestedSecretsSettingsSource(
         SecretsSettingsSource(_Reader), folder, secrets_nested_delimiter="__", secrets_prefix=""
     )()
-    return {"connections": tree["connections"]} if "connections" in tree else {}
+    return {name: tree[name] for name in ("connections", *SECRETIVE) if name in tree}
 
 
 def _steps(name: str) -> Loc:

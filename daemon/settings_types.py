@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo
 from pydantic import WithJsonSchema as Schema
@@ -74,6 +75,22 @@ def loopback(host: str) -> bool:
         return False
 
 
+def address(value: str) -> str:
+    """An http(s) address with a path of its own, such as a webhook. Plain http only to this machine."""
+    try:
+        url = urlsplit(value.strip())
+        host = url.hostname
+    except ValueError as error:
+        raise ValueError(f"is not an address: {error}") from None
+    if url.scheme not in ("http", "https") or not host:
+        raise ValueError(f'must begin with https://{HINT}like "https://example.org/hooks/rosterd"')
+    if url.username is not None or url.password is not None:
+        raise ValueError("must not carry credentials")
+    if url.scheme == "http" and not loopback(host):
+        raise ValueError(f"http would send it in the clear{HINT}use https; http only on this machine")
+    return url.geturl()
+
+
 def _base_url(value: str) -> str:
     try:
         url = urlsplit(value.strip())
@@ -115,6 +132,55 @@ def _mapping_file(value: Path) -> Path:
     return value
 
 
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'{value!r} is no time zone{HINT}like "America/New_York"') from None
+    return value
+
+
+def _window(value: str) -> str:
+    parse_window(value)
+    return value
+
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WINDOW = re.compile(r"(?:(?P<days>[a-z]{3}(?:[,-][a-z]{3})*) )?(?P<from>\d\d:\d\d)-(?P<to>\d\d:\d\d)", re.IGNORECASE)
+
+
+def parse_window(value: str) -> tuple[frozenset[int], int, int]:
+    """`"22:00-07:00"`, `"mon-fri 09:00-17:00"`: the days it begins on (0: Monday), and minutes from and to."""
+    found = _WINDOW.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f'{value!r} is no stretch of time{HINT}write "22:00-07:00" or "sat,sun 00:00-24:00"')
+    begin, end = (_clock(found[part]) for part in ("from", "to"))
+    if begin == end or begin == 24 * 60:
+        raise ValueError(f'{value!r} is empty{HINT}a whole day is "00:00-24:00"')
+    return _days(found["days"]), begin, end
+
+
+def _clock(text: str) -> int:
+    hour, minute = map(int, text.split(":"))
+    if minute > 59 or hour > 24 or (hour == 24 and minute):
+        raise ValueError(f"{text} is no time of day")
+    return hour * 60 + minute
+
+
+def _days(text: str | None) -> frozenset[int]:
+    if text is None:
+        return frozenset(range(7))
+    found: set[int] = set()
+    for part in text.lower().split(","):
+        first, _, last = part.partition("-")
+        try:
+            start, stop = DAYS.index(first), DAYS.index(last or first)
+        except ValueError:
+            raise ValueError(f"{part!r} is no day{HINT}mon, tue, wed, thu, fri, sat, sun") from None
+        found |= {day % 7 for day in range(start, stop + 1 if stop >= start else stop + 8)}
+    return frozenset(found)
+
+
 def _state_url(value: str, info: ValidationInfo) -> str:
     scheme, separator, rest = value.partition(":///")
     if scheme != "sqlite" or not separator:
@@ -154,6 +220,8 @@ Region = Annotated[str, AfterValidator(_region)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 SecretFile = Annotated[Path, AfterValidator(_against_folder)]
 MappingFile = Annotated[Path, AfterValidator(_against_folder), AfterValidator(_mapping_file)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+Window = Annotated[str, AfterValidator(_window)]
 StateUrl = Annotated[str, AfterValidator(_state_url)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 ApiKey = Annotated[SecretStr, AfterValidator(_key)]

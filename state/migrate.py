@@ -12,7 +12,7 @@ from state.engine import StateError, engine
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration. Kept here so that an up-to-date database starts without importing alembic (0.6 s)."""
 
 _LOCK = 7263846  # any number that only rosterd uses: starters on PostgreSQL wait for each other

@@ -157,6 +157,13 @@ class Account:
     paused_why: str | None = None
     failures: int = 0
     ok_at: float | None = None
+    feed: dict[str, Any] | None = None
+    reading_since: float | None = None
+    asked_at: float | None = None
+    budget: str | None = None
+    owner: str | None = None
+    lease_until: float | None = None
+    term: int | None = None
 
     @property
     def primed(self) -> bool:

@@ -12,7 +12,7 @@ from state.bulk import add_rows
 from state.model import Account, Hold, Noted, dumps, loads
 from state.tables import connections, holds, journal, runs
 
-_PACKED = ("cursor", "facts", "mapping", "remap")
+_PACKED = ("cursor", "facts", "mapping", "remap", "feed")
 
 
 class Connections:
@@ -35,7 +35,7 @@ class Connections:
 
     @staticmethod
     def _values(values: dict[str, Any]) -> dict[str, Any]:
-        return {k: dumps(v) if k in _PACKED else v for k, v in values.items()}
+        return {k: dumps(v) if k in _PACKED and v is not None else v for k, v in values.items()}
 
 
 class Journal:
@@ -152,8 +152,8 @@ class Runs:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
-    def begin(self, at: float) -> int:
-        added = insert(runs).values(started_at=at, books="{}").returning(runs.c.id)
+    def begin(self, at: float, *, worker: str | None = None) -> int:
+        added = insert(runs).values(started_at=at, books="{}", worker=worker).returning(runs.c.id)
         return int(self._db.execute(added).scalar_one())
 
     def end(self, run: int, at: float, outcome: str, books: dict[str, Any]) -> None:

@@ -12,6 +12,9 @@ journal       every change, in and out; append-only
 outreaches    actions to be recorded at campaigns: one row an event, kept when it was sent
 holds         what waits for a person
 runs          one row a run, with its books
+hours         what each connection read and was sent in each hour: the chart, and what is usual
+alerts        what broke, who was told of it, and of its end
+workers       the processes that work on this database
 counters      numbers handed out by us (contact ids), so that a page can be written in bulk
 """
 
@@ -60,6 +63,13 @@ connections = Table(
     Column("paused_why", Text),
     Column("failures", Integer, nullable=False),  # in a row
     Column("ok_at", Float),
+    Column("feed", Text),  # the feed's cursor while a sweep is under way; `cursor` is the sweep's then
+    Column("reading_since", Float),  # pages of a reading are kept whose end has not come: the plan is not whole
+    Column("asked_at", Float),  # somebody wants it read at once, whatever the schedule says
+    Column("budget", String),  # connections of one credential share a lease
+    Column("owner", String),  # the lease: which worker has it
+    Column("lease_until", Float),  # ... until when, by the database's clock
+    Column("term", Integer),  # ... and the how-manieth it is
 )
 
 contacts = Table(
@@ -223,7 +233,53 @@ runs = Table(
     Column("ended_at", Float),
     Column("outcome", String),
     Column("books", Text, nullable=False),
+    Column("worker", String),  # whose run it was; NULL: a command's
+    Index("ix_runs_ended_at", "ended_at"),
     sqlite_autoincrement=True,
+)
+
+hours = Table(
+    "hours",
+    metadata,
+    Column("connection", String, primary_key=True),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),  # since 1970
+    Column("read", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("sent", BigInteger, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("throttled", BigInteger, nullable=False),  # of the calls: answered with 429
+    Column("told", BigInteger, nullable=False),  # opt-outs that this connection was told of
+    Column("told_after", Float, nullable=False),  # seconds from being said to being told, added up
+    Column("told_slowest", Float, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", _id, primary_key=True),
+    Column("key", String, nullable=False),  # what it is about, like failed:strive_atl; one open alert a key
+    Column("kind", String, nullable=False),
+    Column("connection", String),
+    Column("text", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("told_at", Float),
+    Column("healed_at", Float),
+    Column("healed_told_at", Float),
+    Column("tries", Integer, nullable=False),  # of telling it, in a row, that failed
+    Column("due_at", Float, nullable=False),  # when to try (again) to tell it
+    Index("ix_alerts_key", "key", "healed_at"),
+    sqlite_autoincrement=True,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("version", String, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),  # by the database's clock
+    Column("doing", Text, nullable=False),
 )
 
 counters = Table(

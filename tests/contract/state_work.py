@@ -244,9 +244,11 @@ class KeepsRecords:
 
     def test_runs_latest_first_with_their_books(self, store: Store) -> None:
         with store.transaction() as tx:
-            first, second = tx.runs.begin(1.5), tx.runs.begin(2.5)
+            first, second = tx.runs.begin(1.5), tx.runs.begin(2.5, worker="w1")
             tx.runs.end(first, 3.5, "ok", {"strive": {"read": 4}})
-            ended = {"id": first, "started_at": 1.5, "ended_at": 3.5, "outcome": "ok", "books": {"strive": {"read": 4}}}
+            times, books = {"started_at": 1.5, "ended_at": 3.5}, {"strive": {"read": 4}}
+            ended = {"id": first, **times, "outcome": "ok", "books": books, "worker": None}
             begun: dict[str, Any] = {"id": second, "started_at": 2.5, "ended_at": None, "outcome": None, "books": {}}
+            begun["worker"] = "w1"
             assert tx.runs.latest() == [begun, ended]
             assert tx.runs.latest(1) == [begun]

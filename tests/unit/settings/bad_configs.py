@@ -40,8 +40,8 @@ ADDED = [
         'feed = "scan"',
         [
             f"{C}:5:1: connections.strive.feed: unknown key (known: api_key, api_key_file, base_url, "
-            "campaign_id, direction, enabled, every, full_every, mapping, overlap, platform, priority, rate, "
-            "region, where)"
+            "campaign_id, direction, enabled, every, full_every, late_after, maintenance, mapping, overlap, platform, "
+            "priority, quiet_hours, rate, region, timezone, where)"
         ],
     ),
     # ── wrong types and values

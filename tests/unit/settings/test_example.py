@@ -32,7 +32,10 @@ def test_every_key_of_the_example_is_real(home: Path, write: Write) -> None:
         mapping = home / "mappings" / f"{platform}.yaml"
         mapping.parent.mkdir(exist_ok=True)
         mapping.write_text(f"preset: {platform}\n")
-    text = re.sub(r"^# (?!(?:api_key|password|client_secret) = )([\w.]+ = )", r"\1", example(), flags=re.MULTILINE)
+    for name in ("service.token", "webhook.secret", "smtp.password"):
+        secret(home / name, "0123456789abcdef")
+    in_files = "api_key|password|client_secret|token|webhook_secret|smtp_password"
+    text = re.sub(rf"^# (?!(?:{in_files}) = )([\w.]+ = )", r"\1", example(), flags=re.MULTILINE)
     settings = load(write(text))
     assert settings.connections["strive_atl"].where is not None
     assert settings.connections["strive_atl"].mapping == home / "mappings" / "strive.yaml"

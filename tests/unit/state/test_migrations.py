@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -27,7 +28,8 @@ def shape(path: Path) -> dict[str, str]:
     """{table or index: how it was made}, less the order of the lines and the bookkeeping of alembic."""
     with closing(sqlite3.connect(path)) as database:
         rows = database.execute("select name, sql from sqlite_master where sql is not null").fetchall()
-    made = {name: sorted(line.strip(" \t,)") for line in sql.splitlines()) for name, sql in rows}
+    # A column that was added later stands on the last line, behind a comma.
+    made = {name: sorted(line.strip(" \t,)") for line in re.split(r"\n|, ", sql)) for name, sql in rows}
     return {
         name: "\n".join(filter(None, lines))
         for name, lines in made.items()
