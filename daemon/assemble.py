@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
@@ -12,8 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from daemon.errors import Busy, RosterdError, StopSync
 from daemon.platforms import registry
 from daemon.platforms.base import Connector, Facts
+from daemon.platforms.gate import Guarded
 from daemon.settings import Connection, Settings, mappings
+from daemon.settings_types import parse_window
+from daemon.sync.leases import Keeper
 from daemon.sync.roster import FUSE, LimitLike, Roster, Rules, Side
+from daemon.sync.windows import Stretch, Windows
 from mappings.contact import email, email_key, phone
 from state.engine import Locked, StateError
 from state.migrate import HEAD, revision
@@ -32,15 +38,36 @@ def roster(
     loaded: Mapping[str, FieldMapping] | None = None,
     clock: Callable[[], float] = time.time,
     sleep: Sleep = time.sleep,
+    keeper: Keeper | None = None,
 ) -> Roster:
-    """What a run works with. `loaded`: the mappings, if they have been read already. Raises BadConfig."""
+    """What a run works with. `loaded`: the mappings, if they have been read already. `keeper`: of the leases, for what
+    runs while others might. Raises BadConfig."""
     found = mappings(settings) if loaded is None else loaded
     gates: registry.Gates = {}
     sides = {
         name: side(connection, found[name], gates, clock=clock, sleep=sleep)
         for name, connection in settings.enabled.items()
     }
-    return Roster(store, sides, rules(settings), clock)
+    budgets = {name: registry.budget(one, gates) for name, one in settings.enabled.items()}
+    made = Roster(store, sides, rules(settings), clock, keeper=keeper, gates=budgets)
+    return made if keeper is None else replace(made, sides=_guarded(made, keeper))
+
+
+def _guarded(made: Roster, keeper: Keeper) -> dict[str, Side]:
+    """The sides, whose connectors begin no call that could outlive our lease."""
+
+    def guard(name: str, side: Side) -> Side:
+        names, connect = made.group(name), side.connect
+
+        def guarded(facts: Facts) -> Connector:
+            connector = connect(facts)
+            if connector.line is not None:
+                connector.line.may = lambda: keeper.check(names)
+            return connector
+
+        return replace(side, connect=guarded)
+
+    return {name: guard(name, side) for name, side in made.sides.items()}
 
 
 def side(
@@ -56,7 +83,10 @@ def side(
     gate = registry.budget(connection, gates, sleep=sleep)
 
     def connect(facts: Facts) -> Connector:
-        return registry.connect(connection, facts, gate=gate, clock=clock, sleep=sleep)
+        line = Guarded(gate)
+        connector = registry.connect(connection, facts, gate=line, clock=clock, sleep=sleep)
+        connector.line = line
+        return connector
 
     return Side(
         name=connection.name,
@@ -70,7 +100,23 @@ def side(
         every=connection.every.total_seconds(),
         full_every=connection.full_every.total_seconds(),
         account=account_of(connection),
+        budget=_budget_name(connection),
+        windows=windows(connection),
     )
+
+
+def _budget_name(connection: Connection) -> str:
+    """Equal for connections that share a credential; it says nothing about the credential."""
+    return hashlib.blake2b(f"{connection.base_url}\0{connection.credential}".encode(), digest_size=8).hexdigest()
+
+
+def windows(connection: Connection) -> Windows:
+    """When a connection is not to be written to, or left alone."""
+
+    def stretches(written: Sequence[str]) -> tuple[Stretch, ...]:
+        return tuple(Stretch(*parse_window(each)) for each in written)
+
+    return Windows(stretches(connection.quiet_hours), stretches(connection.maintenance), connection.timezone)
 
 
 def account_of(connection: Connection) -> str:

@@ -3,7 +3,10 @@
 RosterdError
 ├── SkipRecord     set this record aside, carry on with the rest
 ├── RetryLater     leave this connection alone for a while, then try again
-│   └── AnswerLost     ... and what we asked for may have been done: look before asking again
+│   ├── AnswerLost     ... and what we asked for may have been done: look before asking again
+│   ├── Stopping       ... not because anything is wrong: we are asked to end
+│   ├── Overtaken      ... another worker goes on with it
+│   └── Unexpected     ... a defect of ours, told with its traceback
 ├── NeedsPerson    leave this connection alone until somebody fixes it
 ├── StopSync       end the run: going on could do harm
 ├── BadConfig      nothing was started: the configuration is wrong (exit 78)
@@ -38,6 +41,18 @@ class RetryLater(RosterdError):
 
 class AnswerLost(RetryLater):
     """The connection broke after a write was sent: it may or may not have been done."""
+
+
+class Stopping(RetryLater):
+    """The process is asked to end: nothing more is begun. What was answered is kept."""
+
+
+class Overtaken(RetryLater):
+    """Another worker holds this connection now: whatever we know of it may be old, so nothing more is written."""
+
+
+class Unexpected(RetryLater):
+    """Something went wrong that should not have: a defect of rosterd. It concerns this connection alone."""
 
 
 class NeedsPerson(RosterdError):

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from state.bulk import add_rows
-from state.model import Owed, dumps, loads
+from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE, Owed, dumps, loads
 from state.tables import outbox
 
 _COLUMNS = ("contact_id", "kind", "owed", "state", "approved", "attempts", "due_at", "reason")
@@ -74,16 +74,21 @@ class Outbox:
         *,
         after: tuple[int, int] = (-1, 0),
         states: Collection[str] = ("open",),
+        passed: bool = False,
+        lanes: Collection[int] = (CONSENT_LANE, UPDATE_LANE, CREATE_LANE),
     ) -> list[Owed]:
-        """Rows in these states whose time has come, a "no" first, then in the order they arose, past (lane, id)
-        `after`."""
+        """Rows in these states and lanes whose time has come, a "no" first, then in the order they arose, past (lane,
+        id) `after`. `passed`: only what has passed the fuse, or need not."""
         lane, last = after
         query = select(outbox).where(
             outbox.c.connection == connection,
             outbox.c.state.in_(states),
             outbox.c.due_at <= now,
+            outbox.c.lane.in_(lanes),
             (outbox.c.lane > lane) | ((outbox.c.lane == lane) & (outbox.c.id > last)),
         )
+        if passed:
+            query = query.where((outbox.c.lane == CONSENT_LANE) | (outbox.c.approved == 1))
         return [_owed(r) for r in self._db.execute(query.order_by(outbox.c.lane, outbox.c.id).limit(limit))]
 
     def get(self, ids: Collection[int]) -> list[Owed]:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from state.contacts import Contacts
 from state.engine import FileLock, StateError, engine, make_private, sqlite_path
+from state.hours import Hours
 from state.leases import Lease, LeaseLost, Leases
 from state.links import Links
 from state.migrate import upgrade
@@ -35,6 +36,7 @@ class Tx:
         self.journal = Journal(connection)
         self.holds = Holds(connection)
         self.runs = Runs(connection)
+        self.hours = Hours(connection)
         self.leases = Leases(connection)
         self.workers = Workers(connection)
 

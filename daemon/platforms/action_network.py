@@ -159,6 +159,10 @@ class ActionNetwork(Connector):
     def calls(self) -> int:
         return self._api.calls
 
+    @property
+    def throttled(self) -> int:
+        return self._api.throttled
+
 
 def _stamp(at: float) -> str:
     return dt.datetime.fromtimestamp(max(0.0, at), dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

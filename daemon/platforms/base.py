@@ -23,7 +23,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+if TYPE_CHECKING:
+    from daemon.platforms.gate import Guarded
 
 Wire = dict[str, Any]
 Cursor = dict[str, Any]
@@ -241,6 +244,7 @@ class Connector(ABC):
     capabilities: Capabilities
     facts: Facts  # read at start, may grow; the sync keeps it with each page
     keep_facts: Callable[[], None] = staticmethod(_nowhere)
+    line: Guarded | None = None  # its way to the credential's budget: there the sync says how fresh a call is
     account: str  # names the account on the platform, to notice two connections on the same one
 
     @abstractmethod
@@ -297,6 +301,11 @@ class Connector(ABC):
     @abstractmethod
     def calls(self) -> int:
         """How many HTTP requests were made so far."""
+
+    @property
+    def throttled(self) -> int:
+        """How many of them were answered with 429."""
+        return 0
 
 
 def chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -187,3 +187,7 @@ class Carium(Connector):
     @property
     def calls(self) -> int:
         return self._api.calls
+
+    @property
+    def throttled(self) -> int:
+        return self._api.throttled

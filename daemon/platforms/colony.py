@@ -159,3 +159,7 @@ class Colony(Connector):
     @property
     def calls(self) -> int:
         return self._api.calls
+
+    @property
+    def throttled(self) -> int:
+        return self._api.throttled

@@ -24,13 +24,14 @@ import orjson
 
 from daemon.errors import AnswerLost, NeedsPerson, RetryLater, SkipRecord
 from daemon.platforms.answers import Answer, key_refused, login_refused, not_allowed, refusal, unpaid
-from daemon.platforms.gate import Gate
+from daemon.platforms.gate import Gate, Guarded
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
 Authorize = Callable[["Api", bool], Mapping[str, str]]
 """Headers that let us in; asked with True when the platform has just refused those it gave before (401)."""
 
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+YEAR = 366 * 86400.0
 NEVER_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
@@ -74,7 +75,7 @@ class Api:
         self,
         base_url: str,
         *,
-        gate: Gate,
+        gate: Gate | Guarded,
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, str] | None = None,
         timeout: float = 30.0,
@@ -195,9 +196,21 @@ class Api:
             finally:
                 answer.close()
             outcome = str(answer.status_code)
+            self._heed(answer.headers)
         finally:
             self.outcomes[outcome] += 1
         return answer.status_code, answer.headers, body
+
+    def _heed(self, headers: httpx.Headers) -> None:
+        """What a server says of our budget before it has to refuse us."""
+        for prefix in ("ratelimit", "x-ratelimit"):
+            remaining, reset = (headers.get(f"{prefix}-{what}", "").strip() for what in ("remaining", "reset"))
+            if remaining.isdecimal() and reset.isdecimal():
+                seconds = float(reset)
+                if seconds > YEAR:  # some name a time instead of a span
+                    seconds = max(0.0, seconds - self._clock())
+                self._gate.told(float(remaining), min(seconds, self._max_wait))
+                return
 
     def _read(self, answer: httpx.Response, end: float) -> bytes:
         """The body, bounded in bytes and in time. httpx itself would unpack a bomb whole."""

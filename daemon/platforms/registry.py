@@ -12,7 +12,7 @@ from daemon.platforms import action_network_person, carium_user, colony_shape, s
 from daemon.platforms.base import Capabilities, Connector, Facts
 
 if TYPE_CHECKING:
-    from daemon.platforms.gate import Gate
+    from daemon.platforms.gate import Gate, Guarded
     from daemon.platforms.http import Api
 
 Sleep = Callable[[float], object]
@@ -25,7 +25,7 @@ Gates = dict[tuple[str, str], "Gate"]
 class Line:
     """What every connector talks through: the credential's budget and the clocks."""
 
-    gate: Gate
+    gate: Gate | Guarded
     clock: Clock
     sleep: Sleep
 
@@ -84,7 +84,12 @@ def budget(settings: Any, gates: Gates, *, sleep: Sleep = time.sleep) -> Gate:
 
 
 def connect(
-    settings: Any, facts: Facts, *, gate: Gate | None = None, clock: Clock = time.time, sleep: Sleep = time.sleep
+    settings: Any,
+    facts: Facts,
+    *,
+    gate: Gate | Guarded | None = None,
+    clock: Clock = time.time,
+    sleep: Sleep = time.sleep,
 ) -> Connector:
     """A connector for one `[connections.NAME]` table of the settings. Makes no call. `gate`: one of its own if none."""
     line = Line(gate or budget(settings, {}, sleep=sleep), clock, sleep)

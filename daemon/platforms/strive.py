@@ -143,3 +143,7 @@ class Strive(Connector):
     @property
     def calls(self) -> int:
         return self._api.calls
+
+    @property
+    def throttled(self) -> int:
+        return self._api.throttled

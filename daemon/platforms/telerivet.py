@@ -188,3 +188,7 @@ class Telerivet(Connector):
     @property
     def calls(self) -> int:
         return self._api.calls
+
+    @property
+    def throttled(self) -> int:
+        return self._api.throttled

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 
 import structlog
 
-from daemon.errors import NeedsPerson, RosterdError
+from daemon.errors import NeedsPerson, Overtaken, RosterdError, Stopping
 from daemon.sync.books import Books
 from daemon.sync.roster import Roster, Side
 from state.model import Account, Noted
@@ -18,15 +19,20 @@ LONGEST_PAUSE = 3600.0
 """Seconds. A connection that keeps failing is tried again at least this often."""
 
 
-def prepare(tx: Tx, roster: Roster, run: int | None) -> dict[str, Account]:
-    """Add new connections, and notice mappings that changed: those are read again, and planned again."""
+def introduce(tx: Tx, roster: Roster) -> None:
+    """Add connections that the database does not know yet."""
     known = tx.connections.all()
     for name, side in roster.sides.items():
         if name not in known:
-            known[name] = Account(name, side.platform, side.account, mapping=_rules(side), plan_after=0)
-            tx.connections.add(known[name])
-        else:
-            _same_account(known[name], side)
+            tx.connections.add(Account(name, side.platform, side.account, mapping=_rules(side), plan_after=0))
+
+
+def prepare(tx: Tx, roster: Roster, run: int | None, names: Collection[str]) -> dict[str, Account]:
+    """Notice mappings of these connections that changed: they are read again, and planned again."""
+    known = tx.connections.all()
+    for name, side in roster.sides.items():
+        _same_account(known[name], side)
+        if name in names:
             _mapping_changed(tx, known[name], side, roster.clock(), run)
     for name in known.keys() - roster.sides.keys():
         if known[name].plan_after != 0:  # switched off: whoever is met meanwhile is planned when it is back
@@ -76,8 +82,10 @@ def _mapping_changed(tx: Tx, account: Account, side: Side, now: float, run: int 
     log.info("mapping.changed", connection=account.name, fields=changed)
 
 
-def resting(account: Account, now: float, *, insist: bool) -> str | None:
+def resting(account: Account, side: Side, now: float, *, insist: bool) -> str | None:
     """Why this connection is left alone now; None if it is not. `insist`: a person named it on the command line."""
+    if not insist and side.windows.resting(now):
+        return f"maintenance; tried again in {side.windows.resting_until(now) - now:.0f} s"
     if account.paused_until is None or account.paused_until <= now:
         return None
     if insist and account.paused_why and account.paused_why.startswith("a person is needed"):
@@ -88,15 +96,30 @@ def resting(account: Account, now: float, *, insist: bool) -> str | None:
 def poll_due(account: Account, side: Side, now: float) -> bool:
     """Whether `every` has passed since the last complete reading; a reading that was broken off is always due."""
     under_way = account.sweep > account.swept
-    return under_way or account.polled_at is None or now - account.polled_at >= side.every
+    return under_way or feed_due(account, side, now)
+
+
+def feed_due(account: Account, side: Side, now: float) -> bool:
+    """Whether `every` has passed, or somebody asked. A time to come is one of a clock that was set back since."""
+    if account.asked_at is not None or account.polled_at is None:
+        return True
+    return not 0 <= now - account.polled_at < side.every
 
 
 def sweep_due(account: Account, side: Side, now: float) -> bool:
     return not account.primed or account.swept_at is None or now - account.swept_at >= side.full_every
 
 
-def close_turn(tx: Tx, account: Account, problem: RosterdError | None, now: float, books: Books) -> None:
-    """Remember how a connection's part in a run ended. A failure is said once, and its end once."""
+def close_turn(
+    tx: Tx, account: Account, problem: RosterdError | None, now: float, books: Books, *, patient: bool = False
+) -> None:
+    """Remember how a connection's part in a run ended. A failure is said once, and its end once. `patient`: the next
+    try comes by itself, and must not come at once."""
+    if isinstance(problem, Stopping | Overtaken):
+        books.paused = str(problem)
+        return
+    if account.asked_at is not None:
+        tx.connections.put(account.name, asked_at=None)
     if problem is None:
         if account.failures:
             log.info("connection.recovered", connection=account.name, failures=account.failures)
@@ -104,7 +127,7 @@ def close_turn(tx: Tx, account: Account, problem: RosterdError | None, now: floa
         return
     person = isinstance(problem, NeedsPerson)
     why = f"a person is needed: {problem}" if person else str(problem)
-    until = now + _pause(account.failures, problem)
+    until = now + _pause(account.failures, problem, patient=patient)
     say = log.error if person else log.warning
     if account.failures == 0 or account.paused_why != why:
         say("connection.failed", connection=account.name, error=str(problem), hint=problem.hint)
@@ -113,11 +136,11 @@ def close_turn(tx: Tx, account: Account, problem: RosterdError | None, now: floa
     tx.connections.put(account.name, **values)
 
 
-def _pause(failures: int, problem: RosterdError) -> float:
+def _pause(failures: int, problem: RosterdError, *, patient: bool) -> float:
     asked: float | None = getattr(problem, "after", None)
     if asked is not None:
         return asked
     if isinstance(problem, NeedsPerson):
         return LONGEST_PAUSE
-    # After a first failure the next run may try at once; then less and less often.
-    return 0.0 if failures == 0 else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, 15.0 * 2**failures)
+    # After a first failure the next command may try at once; then less and less often.
+    return 0.0 if failures == 0 and not patient else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, 15.0 * 2**failures)

@@ -24,6 +24,7 @@ class Books:
     outreaches: int = 0
     refused: int = 0
     calls: int = 0
+    throttled: int = 0  # of the calls: answered with 429
     pages: int = 0
     paused: str | None = None  # why the connection was left alone, in words
     reasons: dict[str, int] = field(default_factory=dict)  # why records failed or were held: how many
@@ -57,7 +58,9 @@ class Report:
     outcome: str = "done"  # done, partial (some failed or held), later, failed
     dry_run: bool = False
     waiting: list[str] = field(default_factory=list)  # connections not yet read whole: only opt-outs are sent
+    quiet: list[str] = field(default_factory=list)  # connections in their quiet hours: the same
     tripped: list[tuple[str, str, int]] = field(default_factory=list)  # (connection, kind, count)
+    told: dict[str, list[float]] = field(default_factory=dict)  # by connection: seconds from a "no" to its being told
 
     @property
     def sent(self) -> int:

@@ -6,118 +6,96 @@
 
 Two promises hold wherever the process dies: nothing is sent before the intention is on disk, and no cursor moves
 before everything it has shown us is on disk. A crash repeats work, never loses it.
+
+A command runs over all connections at once. The service runs one connection at a time, many side by side, perhaps in
+several processes: the same steps, and the fuse waits until nobody is in the middle of a reading.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
-from daemon.errors import NeedsPerson, RetryLater, RosterdError
-from daemon.platforms.base import Connector, Page
-from daemon.sync import accounts, fuse, optouts, outreach, plan, vanish
+from daemon.errors import NeedsPerson, Overtaken, RetryLater, RosterdError, Unexpected
+from daemon.platforms.base import Connector
+from daemon.sync import accounts, feeds, fuse, optouts, outreach, plan
 from daemon.sync.books import Books, Report
-from daemon.sync.deliver import Delivery, deliver
-from daemon.sync.heard import hear
-from daemon.sync.intake import take_in
+from daemon.sync.deliver import Delivery, deliver, deliver_no, postpone
+from daemon.sync.leases import Held
 from daemon.sync.people import People
-from daemon.sync.planned import Selection
 from daemon.sync.reading import Pass
 from daemon.sync.roster import Roster, Side
-from state.model import Account, Noted
+from daemon.sync.turn import Cycle, Options, Turn
+from state.engine import StateError
+from state.model import Account
 from state.store import Tx
+
+__all__ = ["Options", "outcome", "run"]
 
 log = structlog.get_logger("rosterd.sync")
 
+DEFAULT = Options()
 PLAN_PAGE = 500
 ROUNDS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`full`: read everything, whatever the schedule says. `due`: read only where `every` has passed since the last
-    time; what is owed is sent all the same. `only`: these connections (all when empty). `these`: nothing is sent but
-    these pushes, which a person has looked at: the fuse has no say in them."""
-
-    full: bool = False
-    due: bool = False
-    only: frozenset[str] = frozenset()
-    send: bool = True
-    these: Selection | None = None
-
-
-@dataclass(slots=True)
-class Turn:
-    """One connection's part in one run."""
-
-    side: Side
-    account: Account
-    books: Books
-    connector: Connector
-    reading: Pass
-    started: float
-    read_all_at: float | None = None
-    problem: RosterdError | None = None
-
-
-@dataclass(slots=True)
-class Cycle:
-    """One run under way."""
-
-    roster: Roster
-    options: Options
-    report: Report
-    stop: threading.Event
-    progress: Callable[[str, str, Books], None]
-    turns: dict[str, Turn] = field(default_factory=dict)
-
-
 def run(
     roster: Roster,
-    options: Options = Options(),
+    options: Options = DEFAULT,
     *,
     stop: threading.Event | None = None,
     progress: Callable[[str, str, Books], None] = lambda *_: None,
 ) -> Report:
     """Bring every connection to the same picture of every person, as far as this run gets."""
     cycle = Cycle(roster, options, Report(), stop or threading.Event(), progress)
-    begin(cycle)
     try:
+        begin(cycle)
         intake(cycle)
         plan_new_people(cycle)
         check_fuse(cycle)
         delivery(cycle)
     except BaseException:
-        end(cycle, broken=True)
+        with contextlib.suppress(SQLAlchemyError):  # what went wrong first is what matters
+            end(cycle, broken=True)
         raise
     end(cycle)
     return cycle.report
 
 
 def begin(cycle: Cycle) -> None:
-    """Open the run; make the accounts in the database agree with the configuration."""
-    roster, report = cycle.roster, cycle.report
+    """Open the run; make the accounts in the database agree with the configuration; claim the connections."""
+    roster, report, options = cycle.roster, cycle.report, cycle.options
     with roster.store.transaction() as tx:
-        report.run = tx.runs.begin(roster.clock())
-        known = accounts.prepare(tx, roster, report.run)
-    for name, side in roster.sides.items():
-        if cycle.options.only and name not in cycle.options.only:
-            continue
+        report.run = tx.runs.begin(roster.clock(), worker=options.served)
+        accounts.introduce(tx, roster)
+    names = [name for name in roster.sides if not options.only or name in options.only]
+    held = {name: roster.keeper.claim(roster.group(name)) for name in names} if roster.keeper else {}
+    with roster.store.transaction() as tx:
+        taken = {name for name in names if roster.keeper is None or held[name] is not None}
+        known = accounts.prepare(tx, roster, report.run, taken)
+    for name in names:
         books = report.books[name] = Books()
-        account = known[name]
-        if reason := accounts.resting(account, roster.clock(), insist=name in cycle.options.only):
-            books.paused = reason
-            continue
-        cycle.turns[name] = _turn(cycle, side, account, books, known)
+        hold, now = held.get(name), roster.clock()
+        insist = name in options.only and options.served is None
+        books.paused = (
+            "another worker is at it"
+            if name not in taken
+            else accounts.resting(known[name], roster.sides[name], now, insist=insist)
+        )
+        if books.paused is None:
+            cycle.turns[name] = _turn(cycle, roster.sides[name], hold, books, known)
+        elif hold is not None and roster.keeper is not None:
+            roster.keeper.release(hold)
 
 
-def _turn(cycle: Cycle, side: Side, account: Account, books: Books, known: dict[str, Account]) -> Turn:
-    roster = cycle.roster
+def _turn(cycle: Cycle, side: Side, held: Held | None, books: Books, known: dict[str, Account]) -> Turn:
+    roster, account = cycle.roster, known[side.name]
     reading = Pass(
         side,
         cycle.report.run,
@@ -130,8 +108,9 @@ def _turn(cycle: Cycle, side: Side, account: Account, books: Books, known: dict[
     reading.facts = connector.facts
     connector.keep_facts = partial(_keep_facts, roster, side.name, connector)
     started = roster.clock()
-    reading.window = ((account.polled_at or 0.0) - side.overlap, started)
-    return Turn(side, account, books, connector, reading, started)
+    # A clock that was set back must not make a window that ends before it begins.
+    reading.window = (min(account.polled_at or 0.0, started) - side.overlap, started)
+    return Turn(side, account, books, connector, reading, started, held)
 
 
 def _keep_facts(roster: Roster, name: str, connector: Connector) -> None:
@@ -148,76 +127,19 @@ def intake(cycle: Cycle) -> None:
 
 
 def _read(cycle: Cycle, turn: Turn) -> None:
-    account = turn.account
-    if cycle.options.due and not accounts.poll_due(account, turn.side, turn.started):
-        return
-    due = accounts.sweep_due(account, turn.side, turn.started) or cycle.options.full
-    if due or account.sweep > account.swept:
-        _sweep(cycle, turn)
-        if turn.connector.feed_is_sweep or cycle.stop.is_set():
-            return
-    turn.read_all_at = turn.started if turn.connector.feed_is_sweep else turn.read_all_at
-    _keep_pages(cycle, turn, turn.connector.changes(account.cursor))
-    if not cycle.stop.is_set():
-        with cycle.roster.store.transaction() as tx:
-            tx.connections.put(turn.side.name, polled_at=turn.started)
+    try:
+        feeds.read(cycle, turn, _say_no)
+    finally:
+        if turn.account.reading_since is not None:
+            with cycle.roster.store.transaction() as tx:
+                tx.connections.put(turn.side.name, reading_since=None)
+            turn.account.reading_since = None
 
 
-def _sweep(cycle: Cycle, turn: Turn) -> None:
-    """Read everything the connection holds: begun here, or gone on with where a run was broken off."""
-    account, store = turn.account, cycle.roster.store
-    resume = account.sweep > account.swept
-    if not resume:
-        account.sweep += 1
-        with store.transaction() as tx:
-            tx.connections.put(account.name, sweep=account.sweep)
-    turn.reading.sweep = account.sweep
-    turn.reading.sweeping = True
-    turn.read_all_at = turn.started
-    _keep_pages(cycle, turn, turn.connector.sweep(account.cursor, resume=resume))
-    turn.reading.sweeping = False
-
-
-def _keep_pages(cycle: Cycle, turn: Turn, pages: Iterable[Page]) -> None:
-    """Keep each page in one transaction: what it says, then the cursor, last."""
-    for page in pages:
-        heard = hear(turn.side, page.records, turn.reading.window)
-        turn.reading.news = turn.account.primed
-        with cycle.roster.store.transaction() as tx:
-            take_in(tx, cycle.roster, turn.reading, heard)
-            _note_broken(tx.journal.add, turn, page, cycle.roster.clock())
-            if page.sweep_done and turn.reading.sweeping:
-                _sweep_done(cycle, turn, tx)
-            tx.connections.put(turn.side.name, cursor=page.cursor, facts=turn.connector.facts)
-        turn.account.cursor = page.cursor
-        turn.books.pages += 1
-        cycle.progress(turn.side.name, "read", turn.books)
-        if cycle.stop.is_set():
-            return
-
-
-def _note_broken(add: Callable[[list[Noted]], None], turn: Turn, page: Page, at: float) -> None:
-    for what, why in page.broken:
-        turn.books.count("failed", why)
-        add(
-            [
-                Noted(
-                    "failed",
-                    {"record": what, "reason": why},
-                    connection=turn.side.name,
-                    at=at,
-                    run=turn.reading.run,
-                )
-            ]
-        )
-
-
-def _sweep_done(cycle: Cycle, turn: Turn, tx: Tx) -> None:
-    account = turn.account
-    vanish.after_sweep(tx, cycle.roster, turn.reading)
-    account.swept, account.swept_at, account.remap = account.sweep, turn.started, []
-    values = {"swept": account.swept, "swept_at": account.swept_at, "remap": [], "polled_at": turn.started}
-    tx.connections.put(account.name, **values)
+def _say_no(cycle: Cycle, turn: Turn) -> None:
+    """In a long run a "no" goes out between two pages: a reading may take hours."""
+    if cycle.options.served is not None and turn.side.writes:
+        deliver_no(_delivery(cycle, turn))
 
 
 # plan
@@ -233,13 +155,17 @@ def plan_new_people(cycle: Cycle) -> None:
     if cycle.report.waiting:
         return
     for name, side in roster.sides.items():
-        after = known[name].plan_after
-        while after is not None and not cycle.stop.is_set():
-            after = _plan_page(cycle, side, after)
+        under_way = known[name].plan_after is not None
+        while under_way and not cycle.stop.is_set():
+            under_way = _plan_page(cycle, side)
 
 
-def _plan_page(cycle: Cycle, side: Side, after: int) -> int | None:
+def _plan_page(cycle: Cycle, side: Side) -> bool:
+    """One page; False when there is nobody left. Where it goes on stands in the database alone: others may walk too."""
     with cycle.roster.store.transaction() as tx:
+        after = tx.connections.all()[side.name].plan_after
+        if after is None:
+            return False
         page = tx.contacts.walk(after, PLAN_PAGE) if side.writes else []
         next_after = page[-1].id if page else None
         missing = tx.links.unlinked_contacts(side.name, [contact.id for contact in page]) if side.creates else set()
@@ -253,15 +179,26 @@ def _plan_page(cycle: Cycle, side: Side, after: int) -> int | None:
         optouts.reach_strays(people)
         people.flush()
         tx.connections.put(side.name, plan_after=next_after)
-    return next_after
+    return next_after is not None
 
 
-def check_fuse(cycle: Cycle) -> None:
-    """The whole plan, before the first write. Where only chosen pushes go, the others are counted by the next run."""
+def check_fuse(cycle: Cycle) -> bool:
+    """The whole plan, before the first write. Where only chosen pushes go, the others are counted by the next run.
+    False where it cannot be said yet: somebody is in the middle of a reading, and will look when it is over."""
     if cycle.report.waiting or cycle.options.these is not None:
-        return
+        return False
     with cycle.roster.store.transaction() as tx:
+        if _plan_under_way(tx, cycle.roster):
+            return False
         cycle.report.tripped = fuse.check(tx, cycle.roster)
+    return True
+
+
+def _plan_under_way(tx: Tx, roster: Roster) -> bool:
+    known = tx.connections.all()
+    at_work = tx.leases.holders()
+    reading = any(account.reading_since is not None and name in at_work for name, account in known.items())
+    return reading or (roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides))
 
 
 # delivery
@@ -280,7 +217,8 @@ def delivery(cycle: Cycle) -> None:
         _everywhere(cycle, lambda turn: _deliver(cycle, turn))
         if cycle.report.waiting or cycle.options.these is not None or not _something_due(cycle):
             return
-        check_fuse(cycle)
+        if not check_fuse(cycle):
+            return
 
 
 def _something_due(cycle: Cycle) -> bool:
@@ -291,51 +229,85 @@ def _something_due(cycle: Cycle) -> bool:
 
 
 def _deliver(cycle: Cycle, turn: Turn) -> None:
-    waiting, these = cycle.report.waiting, cycle.options.these
+    these = cycle.options.these
     if not turn.side.writes or turn.problem is not None:
         return
     turn.reading.news = True
-    turn.reading.primed = not waiting
-    delivery = Delivery(cycle.roster, turn.reading, turn.connector, cycle.stop, turn.read_all_at, these)
-    delivery.only_no = bool(waiting)
-    deliver(delivery)
-    if these is None and not waiting:  # a plan has no outreaches
-        outreach.deliver(delivery)
+    turn.reading.primed = not cycle.report.waiting
+    each = _delivery(cycle, turn)
+    quiet = turn.side.windows.quiet(cycle.roster.clock())
+    each.only_no = bool(cycle.report.waiting) or quiet
+    deliver(each)
+    if these is None and not each.only_no:  # a plan has no outreaches
+        outreach.deliver(each)
+    if quiet and turn.side.name not in cycle.report.quiet:
+        cycle.report.quiet.append(turn.side.name)
+    if cycle.options.served is not None and not each.stop.is_set():
+        postpone(each)
     cycle.progress(turn.side.name, "sent", turn.books)
+
+
+def _delivery(cycle: Cycle, turn: Turn) -> Delivery:
+    options = cycle.options
+    each = Delivery(cycle.roster, turn.reading, turn.connector, cycle.until(turn), turn.read_all_at, options.these)
+    each.served = options.served is not None
+    each.as_fresh = turn.as_fresh
+    return each
 
 
 # the end
 
 
 def _everywhere(cycle: Cycle, do: Callable[[Turn], None]) -> None:
-    """One thread a connection. A connection that is down, busy or refuses our key pauses alone."""
-
-    def alone(turn: Turn) -> None:
-        if turn.problem is not None:
-            return
-        try:
-            do(turn)
-        except (RetryLater, NeedsPerson) as problem:
-            turn.problem = problem
-
+    """One thread a connection. A connection that is down, busy or refuses our key pauses alone, and so does one that
+    shows a defect of ours."""
     turns = list(cycle.turns.values())
+    if len(turns) == 1:
+        _alone(cycle, turns[0], do)
+        return
     with ThreadPoolExecutor(
         max_workers=cycle.roster.at_once or max(1, len(turns)), thread_name_prefix="connection"
     ) as pool:
-        for done in [pool.submit(alone, turn) for turn in turns]:
+        for done in [pool.submit(_alone, cycle, turn, do) for turn in turns]:
             done.result()
+
+
+def _alone(cycle: Cycle, turn: Turn, do: Callable[[Turn], None]) -> None:
+    if turn.problem is not None:
+        return
+    try:
+        with _holding(cycle, turn):
+            do(turn)
+    except (RetryLater, NeedsPerson) as problem:
+        turn.problem = problem
+    except (RosterdError, SQLAlchemyError, StateError):
+        raise
+    except Exception as defect:  # one connection must not stop the others for months
+        log.exception("connection.defect", connection=turn.side.name)
+        what = f"something went wrong in rosterd itself ({type(defect).__name__})"
+        turn.problem = Unexpected(what, hint="please report what the log says about it")
+
+
+@contextlib.contextmanager
+def _holding(cycle: Cycle, turn: Turn) -> Iterator[None]:
+    """This thread's writes are those of the turn's lease, if there are leases."""
+    if turn.held is None or cycle.roster.keeper is None:
+        yield
+    else:
+        with cycle.roster.keeper.holding(turn.held):
+            yield
 
 
 def end(cycle: Cycle, *, broken: bool = False) -> None:
     """Close the run and its books; say a connection's failure once, and its end once."""
     roster, report = cycle.roster, cycle.report
     for turn in cycle.turns.values():
-        turn.books.calls = turn.connector.calls
+        turn.books.calls, turn.books.throttled = turn.connector.calls, turn.connector.throttled
         turn.connector.close()
+        report.told[turn.side.name] = turn.reading.told_after
+    for turn in cycle.turns.values():
+        _close(cycle, turn, broken=broken)
     with roster.store.transaction() as tx:
-        for turn in cycle.turns.values():
-            accounts.close_turn(tx, turn.account, turn.problem, roster.clock(), turn.books)
-            tx.connections.put(turn.side.name, facts=turn.connector.facts)
         report.outcome = "failed" if broken else outcome(cycle)
         books = {name: each.as_dict() for name, each in report.books.items()}
         tx.runs.end(report.run, roster.clock(), report.outcome, books)
@@ -343,12 +315,43 @@ def end(cycle: Cycle, *, broken: bool = False) -> None:
         log.error("run.books_do_not_balance", run=report.run, books=books)
 
 
+def _close(cycle: Cycle, turn: Turn, *, broken: bool) -> None:
+    """Remember how the turn ended, and give its connection back. One that another worker has is theirs to write."""
+    roster = cycle.roster
+    try:
+        if not isinstance(turn.problem, Overtaken):
+            with _holding(cycle, turn), roster.store.transaction() as tx:
+                if not broken or turn.problem is not None:
+                    served = cycle.options.served is not None
+                    accounts.close_turn(tx, turn.account, turn.problem, roster.clock(), turn.books, patient=served)
+                tx.connections.put(turn.side.name, facts=turn.connector.facts)
+                tx.hours.add(turn.side.name, int(roster.clock() // 3600), **_hour(turn))
+    except Overtaken as problem:
+        turn.problem = problem
+    finally:
+        if turn.held is not None and roster.keeper is not None:
+            roster.keeper.release(turn.held)
+
+
+def _hour(turn: Turn) -> dict[str, float]:
+    books, told = turn.books, turn.reading.told_after
+    counts = {"read": books.read, "changed": books.changed, "sent": books.sent}
+    calls = {"calls": books.calls, "throttled": books.throttled}
+    return {
+        **counts,
+        **calls,
+        "told": len(told),
+        "told_after": sum(told),
+        "told_slowest": max(told, default=0.0),
+    }
+
+
 def outcome(cycle: Cycle) -> str:
     """done; partial: some records failed, are held or were refused; later: a connection asked us to wait;
     failed: a person is needed, or the books do not balance."""
     report = cycle.report
     problems = [turn.problem for turn in cycle.turns.values() if turn.problem is not None]
-    if any(isinstance(problem, NeedsPerson) for problem in problems) or not report.balanced:
+    if any(isinstance(problem, NeedsPerson | Unexpected) for problem in problems) or not report.balanced:
         return "failed"
     if problems or cycle.stop.is_set() or any(each.paused for each in report.books.values()):
         return "later"

@@ -8,9 +8,11 @@ was planned against, a create by an exact look-up, an opt-out is the same twice.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from daemon.errors import RosterdError
 from daemon.platforms.base import (
@@ -26,6 +28,7 @@ from daemon.platforms.base import (
     Stored,
     Update,
 )
+from daemon.platforms.gate import Freshness
 from daemon.sync import consent, optouts, plan, shared, tries, vanish
 from daemon.sync.heard import hear
 from daemon.sync.intake import prepare, take_in, take_one
@@ -40,12 +43,23 @@ from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE, Link, Owed
 from state.store import Tx
 
 BATCH = 200
+SHORT_BATCH = 40
+"""In a long run, where a platform takes one push a call: what is more urgent waits for no more than these."""
 ROUNDS = 4
 """A push that lost a race is planned again at once; after so many it waits for the next run."""
 FRESH = 120.0
 """How old, in seconds, a complete reading may be to count as the reading before a bulk write."""
+FIRST_WAIT, LONGEST_WAIT = 30.0, 3600.0
+"""Seconds until a push that could not be sent, though nothing is wrong with its connection, is tried again."""
+LANES = (CONSENT_LANE, UPDATE_LANE, CREATE_LANE)
 BULK = 25
 """From this many updates on, a platform without compare-and-swap is written from a fresh complete reading."""
+
+
+class Stop(Protocol):
+    """Says when to end, like an event."""
+
+    def is_set(self) -> bool: ...
 
 
 @dataclass(slots=True)
@@ -55,10 +69,13 @@ class Delivery:
     roster: Roster
     reading: Pass
     connector: Connector
-    stop: threading.Event
+    stop: Stop
     read_at: float | None = None  # when a complete reading of the connection began in this run, if there was one
     these: Selection | None = None  # only these, past the fuse; None: whatever is owed and has passed it
-    only_no: bool = False  # opt-outs alone: not every connection has been read whole
+    only_no: bool = False  # opt-outs alone: not every connection has been read whole, or it is night there
+    served: bool = False  # a turn of a long run: a "no" does not wait for the end of a backlog
+    as_fresh: Callable[[Freshness], AbstractContextManager[None]] = lambda _: contextlib.nullcontext()
+    said_no: set[int] = field(default_factory=set)  # rows of the outbox, a "no" each, that were tried
     refreshed: set[str] = field(default_factory=set)
     again: bool = False
 
@@ -72,6 +89,11 @@ class Delivery:
         return ("open",) if self.these is None else ("open", "held")
 
     @property
+    def size(self) -> int:
+        """How many pushes make a batch."""
+        return SHORT_BATCH if self.served and self.side.capabilities.batch == 1 else BATCH
+
+    @property
     def passes(self) -> Passes:
         return (lambda *_: True) if self.these is None else self.these.passes
 
@@ -82,42 +104,79 @@ def deliver(delivery: Delivery) -> None:
     for _ in range(ROUNDS):
         delivery.again = False
         after = (-1, 0)
-        while not delivery.stop.is_set() and (last := _send_batch(delivery, after)):
-            after = last
+        while not delivery.stop.is_set() and (rows := _next(delivery, after)):
+            after = (rows[-1].lane, rows[-1].id or 0)
+            _send(delivery, rows)
+            if delivery.served and after[0] != CONSENT_LANE:
+                deliver_no(delivery)
         if not delivery.again:
             return
 
 
-def _send_batch(delivery: Delivery, after: tuple[int, int]) -> tuple[int, int] | None:
-    store, side = delivery.roster.store, delivery.side
-    with store.transaction() as tx:
-        rows = tx.outbox.due(side.name, delivery.roster.clock(), BATCH, after=after, states=delivery.states)
+def deliver_no(delivery: Delivery) -> None:
+    """Send every "no" that has come since; each is tried once, whatever becomes of it."""
+    while rows := [row for row in _due(delivery, lanes=(CONSENT_LANE,)) if row.id not in delivery.said_no]:
+        _send(delivery, rows)
+
+
+def postpone(delivery: Delivery) -> None:
+    """In a long run, what could not be sent is tried again after a while, less and less often, not at once."""
+    with delivery.roster.store.transaction() as tx:
+        now = delivery.roster.clock()
+        lanes = (CONSENT_LANE,) if delivery.only_no else LANES
+        rows = tx.outbox.due(delivery.side.name, now, BATCH, passed=True, lanes=lanes)
+        for row in rows:
+            row.due_at = now + min(LONGEST_WAIT, FIRST_WAIT * 2.0**row.attempts)
+            row.attempts += 1
+        tx.outbox.put(rows)
+
+
+def _next(delivery: Delivery, after: tuple[int, int]) -> list[Owed]:
+    """The next batch, of one lane: an opt-out changes the record's version, which an edit sent after it must carry."""
+    rows = _due(delivery, after=after)
     if not rows or (delivery.only_no and rows[0].lane != CONSENT_LANE):
-        return None
-    # One lane at a time: an opt-out changes the record's version, which an edit sent after it must carry.
-    rows = [row for row in rows if row.lane == rows[0].lane]
-    last = (rows[-1].lane, rows[-1].id or 0)
+        return []
+    return [row for row in rows if row.lane == rows[0].lane]
+
+
+def _due(delivery: Delivery, *, after: tuple[int, int] = (-1, 0), lanes: Collection[int] = LANES) -> list[Owed]:
+    """What is owed and, unless a person has looked at it, has passed the fuse. Whoever calls us does not wait for the
+    time of a retry."""
+    now = delivery.roster.clock() if delivery.served else float("inf")
+    passed = delivery.these is None
+    with delivery.roster.store.transaction() as tx:
+        return tx.outbox.due(
+            *(delivery.side.name, now, delivery.size), after=after, states=delivery.states, passed=passed, lanes=lanes
+        )
+
+
+def _send(delivery: Delivery, rows: list[Owed]) -> None:
+    """One batch, of one lane."""
+    store, side = delivery.roster.store, delivery.side
+    lane = rows[0].lane
+    if lane == CONSENT_LANE:
+        delivery.said_no.update(row.id for row in rows if row.id)
     if delivery.these is not None:
         rows = [row for row in rows if delivery.these.concerns(row)]
-    _read_before_write(delivery, rows)
-    with store.transaction() as tx:
-        rows = [
-            row
-            for row in tx.outbox.get([row.id for row in rows if row.id])
-            if row.state in delivery.states and row.connection == side.name
-        ]
-        rows.sort(key=lambda row: (row.lane, row.id or 0))
-        people = _people(tx, delivery, rows)
-        people.pushes.update({row.key: row for row in rows})
-        letters = render(people, side, rows, delivery.passes)
-        people.flush()
-    outcomes, problem = _push(delivery, letters)
+    with delivery.as_fresh(Freshness(lane)):
+        _read_before_write(delivery, rows)
+        with store.transaction() as tx:
+            rows = [
+                row
+                for row in tx.outbox.get([row.id for row in rows if row.id])
+                if row.state in delivery.states and row.connection == side.name
+            ]
+            rows.sort(key=lambda row: (row.lane, row.id or 0))
+            people = _people(tx, delivery, rows)
+            people.pushes.update({row.key: row for row in rows})
+            letters = render(people, side, rows, delivery.passes)
+            people.flush()
+        outcomes, problem = _push(delivery, letters)
     if outcomes:
         with store.transaction() as tx:
             _record(tx, delivery, letters, outcomes)
     if problem is not None:
         raise problem
-    return last
 
 
 def _people(tx: Tx, delivery: Delivery, rows: Sequence[Owed]) -> People:
@@ -229,8 +288,19 @@ def _told_no(people: People, delivery: Delivery, letter: Letter, outcome: Stored
     people.owe(letter.owed) if letter.owed.owed else people.forget(letter.owed.key)
     people.note("told_no", {"channel": channel}, contact=link.contact_id, link=link)
     delivery.reading.books.opted_out += 1
+    delivery.reading.told.add((outcome.external_id, channel))
+    delivery.reading.told_after.append(_waited(people, link, letter, channel))
     if outcome.record is not None:
         _hear_one(people, delivery, outcome.record, receipt=False)
+
+
+def _waited(people: People, link: Link, letter: Letter, channel: consent.Channel) -> float:
+    """Seconds since the "no" was said, as far as anybody knows: one that is older than a day was said before we
+    listened, and counts from when we heard it."""
+    heard = letter.owed.created_at
+    entry = people.contacts[link.contact_id].fields.get(consent.field(channel)) if link.contact_id is not None else None
+    said = heard if entry is None or not 0 <= heard - entry.at <= 86400.0 else entry.at
+    return max(0.0, people.now - said)
 
 
 def _updated(people: People, delivery: Delivery, letter: Letter, outcome: Stored) -> None:

@@ -57,6 +57,9 @@ def guard(people: People, reading: Pass, link: Link | None, heard: Heard) -> Non
             heard.view[name] = now = consent.believed(before, now, echo=channel in link.told, reached=reached)
             if now == said == NO and _another_address(link, heard, channel):
                 link.told = [c for c in link.told if c != channel]
+        if (heard.external_id, channel) in reading.told and name in heard.view and before == NO:
+            # Told in the middle of this reading, which may have looked it up before: what says otherwise is older.
+            heard.view[name] = now = NO
         if link is None or not isinstance(before, str):
             continue
         if name not in heard.view:

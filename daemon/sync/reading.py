@@ -27,6 +27,8 @@ class Pass:
     lifted: int = 0  # how many "no" this connection has lifted in this run
     merges: int = 0
     window: tuple[float, float] = (0.0, float("inf"))  # when its edits must have happened
+    told: set[tuple[str, str]] = field(default_factory=set)  # (record, channel) that heard a "no" from us in this run
+    told_after: list[float] = field(default_factory=list)  # ... and how many seconds after it was said
     facts: dict[str, Any] = field(default_factory=dict)  # of the account, kept with each page
     mark: str = field(init=False)
     _holding: int | None = None

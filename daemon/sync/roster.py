@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from daemon.platforms.base import Capabilities, Channel, Connector, Facts
+from daemon.platforms.gate import Gate
+from daemon.sync.leases import Keeper
+from daemon.sync.windows import Windows
 from mappings.mapping import Mapping as FieldMapping
 from mappings.outreach import OutreachRule
 from state.store import Store
@@ -65,6 +68,8 @@ class Side:
     every: float = 300.0
     full_every: float = 7 * 86400.0
     account: str = ""
+    budget: str = ""  # names the credential: connections that share one are one worker's
+    windows: Windows = field(default_factory=Windows)
     updatable: frozenset[str] = field(init=False)
     creatable: frozenset[str] = field(init=False)
     makes_nobody: str = field(init=False)  # why no new record is ever made here, in words; blank: they are
@@ -119,6 +124,13 @@ class Roster:
     rules: Rules = Rules()
     clock: Callable[[], float] = time.time
     at_once: int | None = None  # how many connections are read, or written to, at once; None: all of them
+    keeper: Keeper | None = None  # of our leases, where several workers share the database
+    gates: Mapping[str, Gate] = field(default_factory=dict)  # by connection: its credential's budget of calls
+
+    def group(self, name: str) -> frozenset[str]:
+        """The connections that share this one's credential, itself included: they are claimed together."""
+        mine = self.sides[name].budget
+        return frozenset(n for n, side in self.sides.items() if n == name or (mine and side.budget == mine))
 
     @property
     def priorities(self) -> dict[str, int]:

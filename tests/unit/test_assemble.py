@@ -71,7 +71,7 @@ def test_a_connection_that_is_pointed_at_another_account_is_noticed(tmp_path: Pa
     with store.transaction() as tx:
         from daemon.sync import accounts
 
-        accounts.prepare(tx, roster, None)
+        accounts.introduce(tx, roster)
     other = assemble.roster(settings(tmp_path, connections={"a": {**STRIVE, "campaign_id": 9}, "b": TELERIVET}), store)
     with pytest.raises(NeedsPerson, match="connection a was strive:273@"):
         cycle.run(other)
