@@ -39,11 +39,12 @@ def roster(
     clock: Callable[[], float] = time.time,
     sleep: Sleep = time.sleep,
     keeper: Keeper | None = None,
+    gates: registry.Gates | None = None,
 ) -> Roster:
     """What a run works with. `loaded`: the mappings, if they have been read already. `keeper`: of the leases, for what
-    runs while others might. Raises BadConfig."""
+    runs while others might. `gates`: budgets that there are already; the others are added. Raises BadConfig."""
     found = mappings(settings) if loaded is None else loaded
-    gates: registry.Gates = {}
+    gates = {} if gates is None else gates
     sides = {
         name: side(connection, found[name], gates, clock=clock, sleep=sleep)
         for name, connection in settings.enabled.items()

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "plan": "Show what a sync would send, and keep it as a file for apply.",
     "apply": "Send exactly what a plan says.",
     "sync": "Bring every connection up to date, once.",
+    "run": "Keep every connection up to date: the service.",
     "status": "Show how every connection is doing, and what waits.",
     "contacts": "Find people, and see why a field has its value.",
     "holds": "See and decide what was set aside for a person.",

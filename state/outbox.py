@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
 from state.bulk import add_rows
 from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE, Owed, dumps, loads
@@ -90,6 +90,24 @@ class Outbox:
         if passed:
             query = query.where((outbox.c.lane == CONSENT_LANE) | (outbox.c.approved == 1))
         return [_owed(r) for r in self._db.execute(query.order_by(outbox.c.lane, outbox.c.id).limit(limit))]
+
+    def first_due(self, connection: str, now: float) -> tuple[float | None, float | None, float | None]:
+        """When the first open row may go (seconds since 1970; `now`, if it may already; None: there is none): of those
+        that say "no", of the others past the fuse, and of the others that it has not counted yet.
+
+        Asked every second, also of a long backlog: so it looks for one that is due before it looks at them all.
+        """
+        mine = (outbox.c.connection == connection, outbox.c.state == "open")
+        rest = (*mine, outbox.c.lane.in_((UPDATE_LANE, CREATE_LANE)))
+        no = self._first((*mine, outbox.c.lane == CONSENT_LANE), now)
+        passed = self._first((*rest, outbox.c.approved == 1), now)
+        return no, passed, self._first((*rest, outbox.c.approved == 0), now)
+
+    def _first(self, where: tuple[ColumnElement[bool], ...], now: float) -> float | None:
+        if self._db.execute(select(outbox.c.id).where(*where, outbox.c.due_at <= now).limit(1)).first() is not None:
+            return now
+        first: float | None = self._db.execute(select(func.min(outbox.c.due_at)).where(*where)).scalar()
+        return first
 
     def get(self, ids: Collection[int]) -> list[Owed]:
         return [_owed(r) for r in self._db.execute(select(outbox).where(outbox.c.id.in_(ids)))] if ids else []

@@ -28,10 +28,7 @@ def as_dict(done: Report) -> dict[str, Any]:
 
 def counts(done: Report) -> dict[str, dict[str, int]]:
     """The books without what is nothing: for the log."""
-    return {
-        name: {key: value for key, value in each.as_dict().items() if isinstance(value, int) and value}
-        for name, each in done.books.items()
-    }
+    return {name: each.counted() for name, each in done.books.items()}
 
 
 def show(done: Report, holds: dict[str, int]) -> None:

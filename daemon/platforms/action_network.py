@@ -68,7 +68,7 @@ class ActionNetwork(Connector):
             self._group.learn_fields()
             if not resume or "at" not in cursor:
                 cursor = {"since": self._group.now(), "at": 0, "last": []}
-            with contextlib.closing(self._tags.index(self._group.now())) as index:
+            with contextlib.closing(self._tags.index(self._group.now(), self.breathe)) as index:
                 tagged = Tagged(self._tags, index)
                 for step in self._people(at=cursor["at"], last=cursor["last"]):
                     cursor = {"since": cursor["since"], "at": step.at, "last": step.last}

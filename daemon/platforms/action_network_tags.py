@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from daemon.errors import AnswerLost
@@ -71,14 +71,15 @@ class Tags:
         found = {own_id(row): row.get("name") for row in self.group.rows("/tags", "osdi:tags")}
         self.group.facts["tags"] = {one: name for one, name in found.items() if one and isinstance(name, str)}
 
-    def index(self, began: float) -> TagIndex:
-        """Read all taggings of all tags. The caller closes what is returned."""
+    def index(self, began: float, breathe: Callable[[], None] = lambda: None) -> TagIndex:
+        """Read all taggings of all tags. The caller closes what is returned. `breathe`: called after each page."""
         self.refresh()
         found = TagIndex(began)
         for tag in list(self.names):
             with _unless_gone():
                 for step in self.group.steps(f"/tags/{tag}/taggings", "osdi:taggings"):
                     found.add(tag, [person for row in step.rows if (person := linked(row, "person"))])
+                    breathe()
         self.group.facts["taggings"] = found.count
         return found
 

@@ -238,12 +238,15 @@ class Connector(ABC):
 
     `keep_facts` puts the facts on disk at once; the sync sets it. For the rare fact that a killed process must have
     known: that something is about to be sent which must not be sent again.
+
+    `breathe` is called between the calls of a long look-up that yields no page yet; the sync may then push a "no".
     """
 
     platform: ClassVar[str]
     capabilities: Capabilities
     facts: Facts  # read at start, may grow; the sync keeps it with each page
     keep_facts: Callable[[], None] = staticmethod(_nowhere)
+    breathe: Callable[[], None] = staticmethod(_nowhere)
     line: Guarded | None = None  # its way to the credential's budget: there the sync says how fresh a call is
     account: str  # names the account on the platform, to notice two connections on the same one
 

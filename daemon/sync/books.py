@@ -45,6 +45,10 @@ class Books:
     def sent(self) -> int:
         return self.created + self.updated + self.opted_out + self.outreaches
 
+    def counted(self) -> dict[str, int]:
+        """What is not nothing: for the log."""
+        return {key: value for key, value in self.as_dict().items() if isinstance(value, int) and value}
+
     def as_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
 

@@ -127,19 +127,31 @@ def intake(cycle: Cycle) -> None:
 
 
 def _read(cycle: Cycle, turn: Turn) -> None:
+    turn.connector.breathe = lambda: _between(cycle, turn)
     try:
-        feeds.read(cycle, turn, _say_no)
+        feeds.read(cycle, turn, _between)
     finally:
+        turn.connector.breathe = lambda: None
         if turn.account.reading_since is not None:
             with cycle.roster.store.transaction() as tx:
                 tx.connections.put(turn.side.name, reading_since=None)
             turn.account.reading_since = None
 
 
-def _say_no(cycle: Cycle, turn: Turn) -> None:
-    """In a long run a "no" goes out between two pages: a reading may take hours."""
-    if cycle.options.served is not None and turn.side.writes:
+def _between(cycle: Cycle, turn: Turn) -> None:
+    """In a long run a "no" goes out between two pages, and a long sweep makes room: it may take an hour."""
+    if cycle.options.served is None:
+        return
+    if turn.side.writes:
         deliver_no(_delivery(cycle, turn))
+    if not turn.aside:
+        feeds.make_room(cycle, turn, _between, _meanwhile)
+
+
+def _meanwhile(cycle: Cycle, turn: Turn) -> None:
+    """What a sweep has planned so far is counted as what the whole of it will have, and may go."""
+    if check_fuse(cycle, reading=turn.side.name):
+        _deliver(cycle, turn)
 
 
 # plan
@@ -182,23 +194,26 @@ def _plan_page(cycle: Cycle, side: Side) -> bool:
     return next_after is not None
 
 
-def check_fuse(cycle: Cycle) -> bool:
+def check_fuse(cycle: Cycle, *, reading: str | None = None) -> bool:
     """The whole plan, before the first write. Where only chosen pushes go, the others are counted by the next run.
-    False where it cannot be said yet: somebody is in the middle of a reading, and will look when it is over."""
+    False where it cannot be said yet: somebody else than `reading` is in the middle of one, and will look after it.
+    """
     if cycle.report.waiting or cycle.options.these is not None:
         return False
     with cycle.roster.store.transaction() as tx:
-        if _plan_under_way(tx, cycle.roster):
+        if _plan_under_way(tx, cycle.roster, but=reading):
             return False
-        cycle.report.tripped = fuse.check(tx, cycle.roster)
+        in_parts = reading is not None or bool(cycle.passed)
+        cycle.report.tripped = fuse.check(tx, cycle.roster, cycle.passed if in_parts else None)
     return True
 
 
-def _plan_under_way(tx: Tx, roster: Roster) -> bool:
-    known = tx.connections.all()
-    at_work = tx.leases.holders()
-    reading = any(account.reading_since is not None and name in at_work for name, account in known.items())
-    return reading or (roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides))
+def _plan_under_way(tx: Tx, roster: Roster, *, but: str | None) -> bool:
+    """Whether somebody at work is in the middle of a reading, or of the walk through everybody."""
+    known, at_work = tx.connections.all(), tx.leases.holders()
+    reading = {name for name, account in known.items() if account.reading_since is not None and name in at_work}
+    walking = roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides)
+    return walking or bool(reading - {but})
 
 
 # delivery

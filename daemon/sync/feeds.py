@@ -1,8 +1,7 @@
-"""Reading one connection in one run: a sweep or a part of one, and what its feed says.
+"""Reading one connection in one run: a sweep, and what its feed says.
 
-A sweep reads everything, and may take hours where a platform allows few calls. In a long run it yields: its place is
-kept in `cursor`, the feed's in `feed`, and the feed is read between its parts. It is begun anew at its place each time,
-since a connector may have looked something up at the beginning that is old by then.
+A sweep reads everything, and may take an hour where a platform allows few calls. In a long run it makes room between
+its pages: its own place is kept in `cursor`, the feed's beside it in `feed`, and the feed is read when that is due.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ from typing import Any
 from daemon.platforms.base import Page
 from daemon.platforms.gate import Freshness
 from daemon.sync import accounts, vanish
-from daemon.sync.deliver import Stop
 from daemon.sync.heard import hear
 from daemon.sync.intake import take_in
-from daemon.sync.turn import Cycle, Turn
+from daemon.sync.turn import LOOK_UP, Cycle, Turn
 from state.model import Noted
 from state.store import Tx
 
@@ -29,10 +27,11 @@ def read(cycle: Cycle, turn: Turn, between: Between) -> None:
     if options.due and not accounts.poll_due(account, side, turn.started):
         return
     if accounts.sweep_due(account, side, turn.started) or options.full or account.sweep > account.swept:
-        if account.feed is not None and accounts.feed_due(account, side, turn.started):
+        by_itself = options.served is not None and turn.has_feed
+        if by_itself and accounts.feed_due(account, side, turn.started):
             _feed(cycle, turn, between)
         _sweep(cycle, turn, between)
-        if turn.connector.feed_is_sweep or cycle.stop.is_set() or account.sweep > account.swept:
+        if by_itself or turn.connector.feed_is_sweep or cycle.stop.is_set():
             return
     turn.read_all_at = turn.started if turn.connector.feed_is_sweep else turn.read_all_at
     _feed(cycle, turn, between)
@@ -40,16 +39,15 @@ def read(cycle: Cycle, turn: Turn, between: Between) -> None:
 
 def _feed(cycle: Cycle, turn: Turn, between: Between) -> None:
     """What changed. While a sweep is under way the feed's place is kept beside the sweep's."""
-    beside = turn.account.feed
+    account, began = turn.account, cycle.roster.clock()
+    beside = account.feed is not None
+    cursor = account.cursor if account.feed is None else account.feed
     with turn.as_fresh(Freshness.PROFILE):
-        if beside is None:
-            _keep_pages(cycle, turn, turn.connector.changes(turn.account.cursor), between, cycle.stop)
-        else:
-            _keep_pages(cycle, turn, turn.connector.changes(beside), between, cycle.stop, beside=True)
+        _keep_pages(cycle, turn, turn.connector.changes(cursor), between, beside=beside)
     if not cycle.stop.is_set():
-        turn.account.polled_at = turn.started
+        account.polled_at = began
         with cycle.roster.store.transaction() as tx:
-            tx.connections.put(turn.side.name, polled_at=turn.started)
+            tx.connections.put(turn.side.name, polled_at=began)
 
 
 def _sweep(cycle: Cycle, turn: Turn, between: Between) -> None:
@@ -61,27 +59,40 @@ def _sweep(cycle: Cycle, turn: Turn, between: Between) -> None:
     turn.reading.sweep = account.sweep
     turn.reading.sweeping = True
     turn.read_all_at = None if resume else turn.started
-    # Before it has been read whole once, or where the feed is a sweep itself, nothing fresher could be read meanwhile.
-    yields = account.primed and not turn.connector.feed_is_sweep
-    until = cycle.until(turn) if yields else cycle.stop
+    turn.looked_up = cycle.roster.clock()
     with turn.as_fresh(Freshness.BACKFILL):
-        _keep_pages(cycle, turn, turn.connector.sweep(account.cursor, resume=resume), between, until)
+        _keep_pages(cycle, turn, turn.connector.sweep(account.cursor, resume=resume), between)
     turn.reading.sweeping = False
+
+
+def make_room(cycle: Cycle, turn: Turn, between: Between, meanwhile: Between) -> None:
+    """In a long sweep, now and then: read the feed if that is due, and do `meanwhile` what else there is."""
+    now = cycle.roster.clock()
+    if not turn.reading.sweeping or not turn.has_feed or now - turn.looked_up < LOOK_UP:
+        return
+    turn.reading.sweeping, turn.aside = False, True
+    try:
+        if accounts.feed_due(turn.account, turn.side, now):
+            _feed(cycle, turn, between)
+        meanwhile(cycle, turn)
+    finally:
+        turn.reading.sweeping, turn.aside = True, False
+        turn.looked_up = cycle.roster.clock()
 
 
 def _begin_sweep(cycle: Cycle, turn: Turn) -> None:
     account = turn.account
     account.sweep += 1
-    account.feed = account.cursor if account.primed and not turn.connector.feed_is_sweep else None
+    account.feed = account.cursor if turn.has_feed else None
     with cycle.roster.store.transaction() as tx:
         tx.connections.put(account.name, sweep=account.sweep, feed=account.feed)
 
 
-def _keep_pages(
-    cycle: Cycle, turn: Turn, pages: Iterable[Page], between: Between, until: Stop, *, beside: bool = False
-) -> None:
+def _keep_pages(cycle: Cycle, turn: Turn, pages: Iterable[Page], between: Between, *, beside: bool = False) -> None:
     """Keep each page in one transaction: what it says, then the cursor, last."""
+    since = turn.reading.window[0]
     for page in pages:
+        turn.reading.window = (since, max(since, cycle.roster.clock()))
         heard = hear(turn.side, page.records, turn.reading.window)
         turn.reading.news = turn.account.primed
         with cycle.roster.store.transaction() as tx:
@@ -100,7 +111,7 @@ def _keep_pages(
             turn.account.cursor = page.cursor
         turn.books.pages += 1
         cycle.progress(turn.side.name, "read", turn.books)
-        if until.is_set():
+        if cycle.stop.is_set():
             return
         between(cycle, turn)
 
@@ -115,6 +126,9 @@ def _note_broken(add: Callable[[list[Noted]], None], turn: Turn, page: Page, at:
 def _sweep_done(cycle: Cycle, turn: Turn, tx: Tx) -> None:
     account = turn.account
     vanish.after_sweep(tx, cycle.roster, turn.reading)
+    values = {"swept": account.sweep, "swept_at": turn.started, "remap": []}
+    if account.feed is None:  # else the feed keeps its own time
+        account.polled_at = turn.started
+        values["polled_at"] = turn.started
     account.swept, account.swept_at, account.remap, account.feed = account.sweep, turn.started, [], None
-    values = {"swept": account.swept, "swept_at": account.swept_at, "remap": [], "feed": None}
-    tx.connections.put(account.name, **values, polled_at=turn.started)
+    tx.connections.put(account.name, **values, feed=None)

@@ -6,6 +6,8 @@ change), outreach, vanish; merges are counted while they happen. Opt-outs pass.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+
 from daemon.sync.roster import LimitLike, Roster
 from state.model import Hold
 from state.outbox import Outbox
@@ -25,8 +27,15 @@ def key(connection: str, kind: str) -> str:
     return f"fuse:{connection}:{kind}"
 
 
-def check(tx: Tx, roster: Roster) -> list[tuple[str, str, int]]:
-    """Set aside what is too much; let the rest pass for good. Returns (connection, kind, count) of what tripped."""
+def check(
+    tx: Tx, roster: Roster, passed: MutableMapping[tuple[str, str], int] | None = None
+) -> list[tuple[str, str, int]]:
+    """Set aside what is too much; let the rest pass for good. Returns (connection, kind, count) of what tripped.
+
+    `passed`: how many passed earlier in the same run, to which these are added. A plan that comes in parts is counted
+    as one; but for a first backfill into an empty platform, which is counted by nobody.
+    """
+    passed = {} if passed is None else passed
     tripped = []
     for (connection, kind), count in sorted({**tx.outbox.unapproved(), **tx.outreaches.unapproved()}.items()):
         side = roster.sides.get(connection)
@@ -34,13 +43,16 @@ def check(tx: Tx, roster: Roster) -> list[tuple[str, str, int]]:
             continue
         holding = tx.links.holding(connection)
         already = tx.holds.with_key(key(connection, kind)) is not None
-        if already or _too_many(roster, kind, count, holding):
+        so_far = passed.get((connection, kind), 0)
+        if already or _too_many(roster, kind, count + so_far, holding):
             trip(tx, connection, kind, count, holding, at=roster.clock())
             rows(tx, kind).hold(connection, kind)
             tripped.append((connection, kind, count))
         else:
             # Passed once, passed for good: a run that is killed half-way must not trip over its own rest.
             rows(tx, kind).approve(connection, kind)
+            if not (kind == "create" and holding == 0):
+                passed[connection, kind] = so_far + count
     return tripped
 
 

@@ -18,8 +18,10 @@ from daemon.sync.reading import Pass
 from daemon.sync.roster import Roster, Side
 from state.model import Account
 
-SLICE = (60.0, 300.0)
-"""Seconds, least and most, that a turn of a long run gives to what can wait, before it looks for what cannot."""
+SLICE = 30.0
+"""Seconds that a turn of a long run gives to a backlog, at the least, before it looks for what is fresher."""
+LOOK_UP = 60.0
+"""Seconds after which a long sweep makes room: for its feed if that is due, and for what has been planned so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,8 @@ class Options:
     time; what is owed is sent all the same. `only`: these connections (all when empty). `these`: nothing is sent but
     these pushes, which a person has looked at: the fuse has no say in them.
 
-    `served`: a turn of a long run, by the worker of this name. A "no" goes out between pages and batches; a sweep or a
-    backlog yields after a while to what is fresher, and goes on in the next turn; what failed is tried again later,
-    not at once.
+    `served`: a turn of a long run, by the worker of this name. A "no" goes out between pages and batches; a sweep makes
+    room for what is fresher, a backlog goes on in the next turn; what failed is tried again later, not at once.
     """
 
     full: bool = False
@@ -65,13 +66,14 @@ class Turn:
     started: float
     held: Held | None = None  # our hold on it, where several workers share the database
     read_all_at: float | None = None
+    looked_up: float = 0.0  # when a long sweep last made room
+    aside: bool = False  # it is making room just now
     problem: RosterdError | None = None
 
     @property
-    def slice(self) -> float:
-        """Seconds for what can wait."""
-        least, most = SLICE
-        return max(least, min(most, self.side.every))
+    def has_feed(self) -> bool:
+        """Whether its feed can be read while a sweep is under way: it has one, and that has a place to go on from."""
+        return self.account.primed and not self.connector.feed_is_sweep
 
     @contextlib.contextmanager
     def as_fresh(self, freshness: Freshness) -> Iterator[None]:
@@ -98,9 +100,12 @@ class Cycle:
     progress: Callable[[str, str, Books], None]
     turns: dict[str, Turn] = field(default_factory=dict)
 
+    passed: dict[tuple[str, str], int] = field(default_factory=dict)  # by the fuse in this run, by connection and kind
+
     def until(self, turn: Turn) -> Stop:
-        """When what can wait should make room."""
+        """When a backlog should make room: as the next reading is due."""
         if self.options.served is None:
             return self.stop
-        clock = self.roster.clock
-        return Until(self.stop, clock, clock() + turn.slice)
+        now = self.roster.clock()
+        next_poll = (turn.account.polled_at or now) + turn.side.every
+        return Until(self.stop, self.roster.clock, max(now + SLICE, min(next_poll, now + turn.side.every)))
