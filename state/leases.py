@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Float, cast, extract, func, literal, select, update
 
-from state.engine import StateError
+from state.errors import StateError
 from state.tables import connections
 
 

@@ -12,13 +12,15 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from state.contacts import Contacts
-from state.engine import FileLock, StateError, engine, make_private, sqlite_path
+from state.engine import FileLock, engine, make_private, sqlite_path
+from state.errors import StateError
 from state.hours import Hours
 from state.leases import Lease, LeaseLost, Leases
 from state.links import Links
 from state.migrate import upgrade
 from state.outbox import Outbox
 from state.outreaches import Outreaches
+from state.postgresql import explained, looking, one_writer
 from state.records import Connections, Holds, Journal, Runs
 from state.workers import Workers
 
@@ -70,7 +72,7 @@ class Store:
                 self._nobody_else()
         except DBAPIError as problem:
             self.close()
-            raise StateError(f"the database cannot be used: {problem.orig}", hint="rosterd db check") from None
+            raise self._explained(problem) from None
         except StateError:
             self.close()
             raise
@@ -82,6 +84,11 @@ class Store:
             make_private(path)
             self._lock = FileLock(path)
             self._lock.take()
+
+    def _explained(self, problem: DBAPIError) -> StateError:
+        if self.path is None:
+            return explained(problem)
+        return StateError(f"the database cannot be used: {problem.orig}", hint="rosterd db check")
 
     def _nobody_else(self) -> None:
         """We hold the file, so whoever had a lease on something in it is gone."""
@@ -96,6 +103,7 @@ class Store:
         Raises LeaseLost, before anything is done, when this thread is `holding` a lease that is not its any more.
         """
         with self._turn, self.engine.begin() as connection:
+            one_writer(connection)
             tx = Tx(connection)
             if (lease := self._held.lease) is not None and not tx.leases.renew(lease):
                 raise LeaseLost(f"the lease on {', '.join(lease.names)} has run out; another worker may go on there")
@@ -116,9 +124,9 @@ class Store:
 
     @contextlib.contextmanager
     def look(self) -> Iterator[Tx]:
-        """Read only; does not wait for writers."""
+        """Read only, and one moment from the first question on; does not wait for writers."""
         with self.engine.connect() as plain:
-            yield Tx(plain.execution_options(sqlite_begin="BEGIN"))
+            yield Tx(looking(plain.execution_options(sqlite_begin="BEGIN")))
 
     def copy_to(self, path: Path) -> None:
         """A consistent copy of the database (SQLite), made while others may read it."""

@@ -6,10 +6,12 @@ Written and read again, everything is as it was; what is undone leaves nothing.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from state.model import Account, Hold, Noted
 from state.store import Store, Tx
@@ -86,11 +88,10 @@ class KeepsTransactionsApart:
             before = _all_there_is(seen)
             with store.transaction() as tx:
                 _write_everywhere(tx)
-            if store.engine.dialect.name == "sqlite":
-                assert _all_there_is(seen) == before
+            assert _all_there_is(seen) == before
 
     def test_looking_changes_nothing(self, store: Store) -> None:
-        with store.look() as tx:
+        with contextlib.suppress(DBAPIError), store.look() as tx:  # refused, or undone
             _write_everywhere(tx)
         with store.look() as tx:
             assert _all_there_is(tx) == []
