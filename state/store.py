@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from state.backup import copy_sqlite
 from state.contacts import Contacts
 from state.engine import FileLock, StateError, engine, make_private, sqlite_path
 from state.links import Links
@@ -18,6 +19,7 @@ from state.migrate import upgrade
 from state.outbox import Outbox
 from state.outreaches import Outreaches
 from state.records import Connections, Holds, Journal, Runs
+from state.trouble import Troubled, trouble_of
 
 
 class Tx:
@@ -55,7 +57,7 @@ class Store:
             self.engine: Engine = engine(url)
         except DBAPIError as problem:
             self.close()
-            raise StateError(f"the database cannot be used: {problem.orig}", hint="rosterd db check") from None
+            raise Troubled(trouble_of(problem)) from None
         except StateError:
             self.close()
             raise
@@ -64,9 +66,12 @@ class Store:
         if not exclusive and not path.exists():
             raise StateError(f"there is no database at {path} yet", hint="rosterd sync makes it")
         if exclusive:
-            make_private(path)
-            self._lock = FileLock(path)
-            self._lock.take()
+            try:
+                make_private(path)
+                self._lock = FileLock(path)
+                self._lock.take()
+            except OSError as problem:
+                raise Troubled(trouble_of(problem)) from None
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Tx]:
@@ -80,14 +85,24 @@ class Store:
         with self.engine.connect() as plain:
             yield Tx(plain.execution_options(sqlite_begin="BEGIN"))
 
+    @contextlib.contextmanager
+    def bare(self) -> Iterator[sqlite3.Connection]:
+        """SQLite itself, outside of any transaction, while no thread of ours writes: for what looks after the file."""
+        with self._turn:
+            raw = self.engine.raw_connection()
+            try:
+                found = raw.driver_connection
+                assert isinstance(found, sqlite3.Connection), "this is for SQLite"
+                yield found
+            finally:
+                raw.close()
+
     def copy_to(self, path: Path) -> None:
-        """A consistent copy of the database (SQLite), made while others may read it."""
+        """A consistent copy of the database (SQLite), made while others read it and write to it."""
         if self.path is None:
             raise StateError("only an SQLite state can be copied like this")
         make_private(path)  # before it holds anybody's phone number
-        source, target = sqlite3.connect(self.path), sqlite3.connect(path)
-        with contextlib.closing(source), contextlib.closing(target):
-            source.backup(target)
+        copy_sqlite(self.path, path)
 
     def check(self) -> list[str]:
         """What is wrong with the database file; empty when it is whole."""
