@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
-from state.engine import StateError
+from state.errors import StateError
 from state.trouble import Kind, Trouble, Troubled, trouble, trouble_of
 
 if TYPE_CHECKING:

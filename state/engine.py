@@ -1,4 +1,4 @@
-"""Opening the database: SQLite with the settings that make it safe, migrations at start, one process a file."""
+"""Opening the database: SQLite with the settings that make it safe, one process a file; PostgreSQL by its address."""
 
 from __future__ import annotations
 
@@ -13,17 +13,10 @@ from typing import IO, Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 
+from state import postgresql
+from state.errors import Locked, StateError
 
-class StateError(Exception):
-    """The database cannot be used. `hint` says what to do."""
-
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-class Locked(StateError):
-    """Another process holds this database file."""
+__all__ = ["FileLock", "Locked", "StateError", "engine", "make_private", "sqlite_path"]
 
 
 def engine(url: str | URL, *, foreign_keys: bool = True) -> Engine:
@@ -33,11 +26,10 @@ def engine(url: str | URL, *, foreign_keys: bool = True) -> Engine:
     between, whatever the busy timeout; IMMEDIATE waits its turn instead.
     """
     target = make_url(url)
-    if target.drivername in ("postgresql", "postgres"):
-        target = target.set(drivername="postgresql+psycopg")
-    made = create_engine(target, pool_pre_ping=target.get_backend_name() != "sqlite", hide_parameters=True)
-    if made.dialect.name == "sqlite":
-        _prepare_sqlite(made, foreign_keys)
+    if target.drivername in postgresql.NAMES:
+        return postgresql.engine(target)
+    made = create_engine(target, hide_parameters=True)
+    _prepare_sqlite(made, foreign_keys)
     return made
 
 
@@ -84,7 +76,7 @@ def _must_be_there(path: Path | None, info: dict[str, Any]) -> None:
 def sqlite_path(url: str | URL) -> Path | None:
     """The file behind a SQLite URL, or None for another engine."""
     target = make_url(url)
-    if target.get_backend_name() != "sqlite":
+    if target.drivername in postgresql.NAMES:
         return None
     if not target.database or target.database == ":memory:":
         raise StateError(

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
-from state.engine import StateError, engine
+from state.engine import engine
+from state.errors import StateError
+from state.postgresql import one_writer
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 HEAD = "0003"
 """The newest migration. Kept here so that an up-to-date database starts without importing alembic (0.6 s)."""
-
-_LOCK = 7263846  # any number that only rosterd uses: starters on PostgreSQL wait for each other
 
 
 def revision(connection: Connection) -> str | None:
@@ -32,8 +32,7 @@ def upgrade(url: str) -> tuple[str | None, str]:
     plain = engine(url, foreign_keys=False)
     try:
         with plain.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            one_writer(connection)  # starters wait for each other
             before = revision(connection)
             if before != HEAD:
                 _refuse_newer(before)

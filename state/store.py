@@ -13,13 +13,17 @@ from sqlalchemy.exc import DBAPIError
 
 from state.backup import copy_sqlite
 from state.contacts import Contacts
-from state.engine import FileLock, StateError, engine, make_private, sqlite_path
+from state.engine import FileLock, engine, make_private, sqlite_path
+from state.errors import StateError
+from state.leases import Lease, LeaseLost, Leases
 from state.links import Links
 from state.migrate import upgrade
 from state.outbox import Outbox
 from state.outreaches import Outreaches
+from state.postgresql import looking, one_writer
 from state.records import Connections, Holds, Journal, Runs
 from state.trouble import Troubled, trouble_of
+from state.workers import Workers
 
 
 class Tx:
@@ -35,6 +39,14 @@ class Tx:
         self.journal = Journal(connection)
         self.holds = Holds(connection)
         self.runs = Runs(connection)
+        self.leases = Leases(connection)
+        self.workers = Workers(connection)
+
+
+class _Held(threading.local):
+    """The lease of each thread that works under one."""
+
+    lease: Lease | None = None
 
 
 class Store:
@@ -47,6 +59,7 @@ class Store:
     def __init__(self, url: str, *, exclusive: bool = True) -> None:
         self.url = url
         self._turn = threading.RLock()  # SQLite has one writer; waiting here is fairer than its busy loop
+        self._held = _Held()
         self._lock: FileLock | None = None
         self.path = sqlite_path(url)
         if self.path is not None:
@@ -55,6 +68,8 @@ class Store:
             if exclusive:
                 upgrade(url)
             self.engine: Engine = engine(url)
+            if exclusive and self.path is not None:
+                self._nobody_else()
         except DBAPIError as problem:
             self.close()
             raise Troubled(trouble_of(problem)) from None
@@ -73,17 +88,43 @@ class Store:
             except OSError as problem:
                 raise Troubled(trouble_of(problem)) from None
 
+    def _nobody_else(self) -> None:
+        """We hold the file, so whoever had a lease on something in it is gone."""
+        with self.transaction() as tx:
+            tx.leases.release_all()
+            tx.workers.forget_all()
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Tx]:
-        """Read and write; committed at the end, undone on any exception."""
+        """Read and write; committed at the end, undone on any exception.
+
+        Raises LeaseLost, before anything is done, when this thread is `holding` a lease that is not its any more.
+        """
         with self._turn, self.engine.begin() as connection:
-            yield Tx(connection)
+            one_writer(connection)
+            tx = Tx(connection)
+            if (lease := self._held.lease) is not None and not tx.leases.renew(lease):
+                raise LeaseLost(f"the lease on {', '.join(lease.names)} has run out; another worker may go on there")
+            yield tx
+
+    @contextlib.contextmanager
+    def holding(self, lease: Lease) -> Iterator[None]:
+        """Within this, each transaction of the calling thread is fenced: it renews the lease, or raises LeaseLost.
+
+        Only of this thread. What it starts in other threads is theirs to fence; and what a person decides meanwhile,
+        from a command or on the page, holds whoever has the connection.
+        """
+        before, self._held.lease = self._held.lease, lease
+        try:
+            yield
+        finally:
+            self._held.lease = before
 
     @contextlib.contextmanager
     def look(self) -> Iterator[Tx]:
-        """Read only; does not wait for writers."""
+        """Read only, and one moment from the first question on; does not wait for writers."""
         with self.engine.connect() as plain:
-            yield Tx(plain.execution_options(sqlite_begin="BEGIN"))
+            yield Tx(looking(plain.execution_options(sqlite_begin="BEGIN")))
 
     @contextlib.contextmanager
     def bare(self) -> Iterator[sqlite3.Connection]:

@@ -43,31 +43,34 @@ metadata = MetaData(
     }
 )
 _id = BigInteger().with_variant(Integer, "sqlite")
+# Compared byte by byte on both engines; state/migrations/__init__.py says why.
+_string = String().with_variant(String(collation="C"), "postgresql")
+_text = Text().with_variant(Text(collation="C"), "postgresql")
 
 connections = Table(
     "connections",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("platform", String, nullable=False),
-    Column("account", String, nullable=False),
-    Column("cursor", Text, nullable=False),
-    Column("facts", Text, nullable=False),
-    Column("mapping", Text, nullable=False),  # digest of each field's rule when last read
-    Column("remap", Text, nullable=False),  # fields whose rule changed since the last complete sweep
+    Column("name", _string, primary_key=True),
+    Column("platform", _string, nullable=False),
+    Column("account", _string, nullable=False),
+    Column("cursor", _text, nullable=False),
+    Column("facts", _text, nullable=False),
+    Column("mapping", _text, nullable=False),  # digest of each field's rule when last read
+    Column("remap", _text, nullable=False),  # fields whose rule changed since the last complete sweep
     Column("sweep", Integer, nullable=False),  # number of the sweep last begun
     Column("swept", Integer, nullable=False),  # number of the sweep last completed; 0: never read whole
     Column("swept_at", Float),
     Column("polled_at", Float),  # start of the last complete reading
     Column("plan_after", BigInteger),  # contacts above this id still await planning here; NULL: none do
     Column("paused_until", Float),
-    Column("paused_why", Text),
+    Column("paused_why", _text),
     Column("failures", Integer, nullable=False),  # in a row
     Column("ok_at", Float),
-    Column("feed", Text),  # the feed's cursor while a sweep is under way; `cursor` is the sweep's then
+    Column("feed", _text),  # the feed's cursor while a sweep is under way; `cursor` is the sweep's then
     Column("reading_since", Float),  # pages of a reading are kept whose end has not come: the plan is not whole
     Column("asked_at", Float),  # somebody wants it read at once, whatever the schedule says
-    Column("budget", String),  # connections of one credential share a lease
-    Column("owner", String),  # the lease: which worker has it
+    Column("budget", _string),  # connections of one credential share a lease
+    Column("owner", _string),  # the lease: which worker has it
     Column("lease_until", Float),  # ... until when, by the database's clock
     Column("term", Integer),  # ... and the how-manieth it is
 )
@@ -76,7 +79,7 @@ contacts = Table(
     "contacts",
     metadata,
     Column("id", _id, primary_key=True, autoincrement=False),
-    Column("fields", Text, nullable=False),
+    Column("fields", _text, nullable=False),
     Column("merged_into", BigInteger),
     Column("created_at", Float, nullable=False),
 )
@@ -84,8 +87,8 @@ contacts = Table(
 identifiers = Table(
     "identifiers",
     metadata,
-    Column("kind", String, primary_key=True),
-    Column("value", String, primary_key=True),
+    Column("kind", _string, primary_key=True),
+    Column("value", _string, primary_key=True),
     Column("contact_id", BigInteger, ForeignKey("contacts.id"), primary_key=True),
     Index("ix_identifiers_contact_id", "contact_id"),
 )
@@ -94,17 +97,17 @@ links = Table(
     "links",
     metadata,
     Column("id", _id, primary_key=True),
-    Column("connection", String, nullable=False),
-    Column("external_id", String, nullable=False),
+    Column("connection", _string, nullable=False),
+    Column("external_id", _string, nullable=False),
     Column("contact_id", BigInteger, ForeignKey("contacts.id")),
-    Column("state", String, nullable=False),  # linked, held, out_of_scope, failed, vanished
-    Column("seen", Text, nullable=False),
-    Column("version", String),
-    Column("digest", String, nullable=False),
-    Column("sent", Text),  # fields sent whose receipt is not known yet
-    Column("told", Text),  # channels whose "no" on that side is only the echo of ours
+    Column("state", _string, nullable=False),  # linked, held, out_of_scope, failed, vanished
+    Column("seen", _text, nullable=False),
+    Column("version", _string),
+    Column("digest", _string, nullable=False),
+    Column("sent", _text),  # fields sent whose receipt is not known yet
+    Column("told", _text),  # channels whose "no" on that side is only the echo of ours
     Column("sweep", Integer, nullable=False),
-    Column("reason", Text),
+    Column("reason", _text),
     UniqueConstraint("connection", "external_id"),
     Index("ix_links_contact_id", "contact_id"),
     Index("ix_links_connection_sweep", "connection", "sweep"),
@@ -113,22 +116,22 @@ links = Table(
 strays = Table(
     "strays",
     metadata,
-    Column("kind", String, primary_key=True),
-    Column("value", String, primary_key=True),
-    Column("connection", String, primary_key=True),
-    Column("external_id", String, primary_key=True),
+    Column("kind", _string, primary_key=True),
+    Column("value", _string, primary_key=True),
+    Column("connection", _string, primary_key=True),
+    Column("external_id", _string, primary_key=True),
     Index("ix_strays_record", "connection", "external_id"),
 )
 
 suppressions = Table(
     "suppressions",
     metadata,
-    Column("kind", String, primary_key=True),
-    Column("value", String, primary_key=True),
-    Column("connection", String, primary_key=True),
-    Column("external_id", String, primary_key=True),
-    Column("state", String, nullable=False),
-    Column("how", String, nullable=False),
+    Column("kind", _string, primary_key=True),
+    Column("value", _string, primary_key=True),
+    Column("connection", _string, primary_key=True),
+    Column("external_id", _string, primary_key=True),
+    Column("state", _string, nullable=False),
+    Column("how", _string, nullable=False),
     Column("at", Float, nullable=False),
     Index("ix_suppressions_record", "connection", "external_id"),
 )
@@ -136,10 +139,10 @@ suppressions = Table(
 decisions = Table(
     "decisions",
     metadata,
-    Column("connection", String, primary_key=True),
-    Column("external_id", String, primary_key=True),
+    Column("connection", _string, primary_key=True),
+    Column("external_id", _string, primary_key=True),
     Column("contact_id", BigInteger, primary_key=True),
-    Column("verdict", String, nullable=False),  # same, different
+    Column("verdict", _string, nullable=False),  # same, different
     Column("at", Float, nullable=False),
 )
 
@@ -147,18 +150,18 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", _id, primary_key=True),
-    Column("connection", String, nullable=False),
-    Column("target", String, nullable=False),  # "r:" + external id, or "c:" + contact id for a create
+    Column("connection", _string, nullable=False),
+    Column("target", _string, nullable=False),  # "r:" + external id, or "c:" + contact id for a create
     Column("lane", Integer, nullable=False),  # 0 consent, 1 update, 2 create
     Column("contact_id", BigInteger),
-    Column("external_id", String),
-    Column("kind", String, nullable=False),  # consent, create, update, blank, rekey: what the fuse counts
-    Column("owed", Text, nullable=False),
-    Column("state", String, nullable=False),  # open, held, dead
+    Column("external_id", _string),
+    Column("kind", _string, nullable=False),  # consent, create, update, blank, rekey: what the fuse counts
+    Column("owed", _text, nullable=False),
+    Column("state", _string, nullable=False),  # open, held, dead
     Column("approved", Integer, nullable=False),  # 1 once a person released it from the fuse
     Column("attempts", Integer, nullable=False),
     Column("due_at", Float, nullable=False),
-    Column("reason", Text),
+    Column("reason", _text),
     Column("created_at", Float, nullable=False),
     UniqueConstraint("connection", "target", "lane"),
     Index("ix_outbox_due", "connection", "state", "lane", "id"),
@@ -170,19 +173,19 @@ outreaches = Table(
     "outreaches",
     metadata,
     Column("id", _id, primary_key=True),
-    Column("connection", String, nullable=False),
-    Column("rule", String, nullable=False),  # its name in the connection's mapping
+    Column("connection", _string, nullable=False),
+    Column("rule", _string, nullable=False),  # its name in the connection's mapping
     Column("contact_id", BigInteger, nullable=False),  # as it was then: it may be part of another by now
     Column("at", BigInteger, nullable=False),  # when it happened, whole seconds
     Column("since", BigInteger, nullable=False),  # ... or the earliest it can have, where the feed does not tell
-    Column("event", Text, nullable=False),  # what happened, in words
-    Column("state", String, nullable=False),  # owed, sending, sent, held, dead, dropped
+    Column("event", _text, nullable=False),  # what happened, in words
+    Column("state", _string, nullable=False),  # owed, sending, sent, held, dead, dropped
     Column("approved", Integer, nullable=False),  # 1 once past the fuse
     Column("insisted", Integer, nullable=False),  # 1 once a person said: send it, whatever the look-up cannot see
     Column("attempts", Integer, nullable=False),
-    Column("campaign", String),  # where it was sent to
-    Column("external_id", String),  # the outreach, as the platform calls it
-    Column("reason", Text),
+    Column("campaign", _string),  # where it was sent to
+    Column("external_id", _string),  # the outreach, as the platform calls it
+    Column("reason", _text),
     Column("created_at", Float, nullable=False),
     Column("begun_at", Float),
     Column("sent_at", Float),
@@ -198,11 +201,11 @@ journal = Table(
     Column("id", _id, primary_key=True),
     Column("at", Float, nullable=False),
     Column("run", BigInteger),
-    Column("event", String, nullable=False),
+    Column("event", _string, nullable=False),
     Column("contact_id", BigInteger),
-    Column("connection", String),
-    Column("external_id", String),
-    Column("detail", Text, nullable=False),
+    Column("connection", _string),
+    Column("external_id", _string),
+    Column("detail", _text, nullable=False),
     Index("ix_journal_contact_id", "contact_id"),
     sqlite_autoincrement=True,
 )
@@ -211,14 +214,14 @@ holds = Table(
     "holds",
     metadata,
     Column("id", _id, primary_key=True),
-    Column("key", String, nullable=False),  # what it is about; one open hold a key
-    Column("kind", String, nullable=False),
-    Column("connection", String),
-    Column("external_id", String),
+    Column("key", _string, nullable=False),  # what it is about; one open hold a key
+    Column("kind", _string, nullable=False),
+    Column("connection", _string),
+    Column("external_id", _string),
     Column("contact_id", BigInteger),
-    Column("detail", Text, nullable=False),
-    Column("state", String, nullable=False),  # open, decided
-    Column("decision", Text),
+    Column("detail", _text, nullable=False),
+    Column("state", _string, nullable=False),  # open, decided
+    Column("decision", _text),
     Column("opened_at", Float, nullable=False),
     Column("decided_at", Float),
     Index("ix_holds_state", "state", "key"),
@@ -231,9 +234,9 @@ runs = Table(
     Column("id", _id, primary_key=True),
     Column("started_at", Float, nullable=False),
     Column("ended_at", Float),
-    Column("outcome", String),
-    Column("books", Text, nullable=False),
-    Column("worker", String),  # whose run it was; NULL: a command's
+    Column("outcome", _string),
+    Column("books", _text, nullable=False),
+    Column("worker", _string),  # whose run it was; NULL: a command's
     Index("ix_runs_ended_at", "ended_at"),
     sqlite_autoincrement=True,
 )
@@ -241,7 +244,7 @@ runs = Table(
 hours = Table(
     "hours",
     metadata,
-    Column("connection", String, primary_key=True),
+    Column("connection", _string, primary_key=True),
     Column("hour", BigInteger, primary_key=True, autoincrement=False),  # since 1970
     Column("read", BigInteger, nullable=False),
     Column("changed", BigInteger, nullable=False),
@@ -257,11 +260,11 @@ alerts = Table(
     "alerts",
     metadata,
     Column("id", _id, primary_key=True),
-    Column("key", String, nullable=False),  # what it is about, like failed:strive_atl; one open alert a key
-    Column("kind", String, nullable=False),
-    Column("connection", String),
-    Column("text", Text, nullable=False),
-    Column("hint", Text, nullable=False),
+    Column("key", _string, nullable=False),  # what it is about, like failed:strive_atl; one open alert a key
+    Column("kind", _string, nullable=False),
+    Column("connection", _string),
+    Column("text", _text, nullable=False),
+    Column("hint", _text, nullable=False),
     Column("since", Float, nullable=False),
     Column("told_at", Float),
     Column("healed_at", Float),
@@ -275,16 +278,16 @@ alerts = Table(
 workers = Table(
     "workers",
     metadata,
-    Column("name", String, primary_key=True),
-    Column("version", String, nullable=False),
+    Column("name", _string, primary_key=True),
+    Column("version", _string, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("seen_at", Float, nullable=False),  # by the database's clock
-    Column("doing", Text, nullable=False),
+    Column("doing", _text, nullable=False),
 )
 
 counters = Table(
     "counters",
     metadata,
-    Column("name", String, primary_key=True),
+    Column("name", _string, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )

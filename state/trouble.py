@@ -10,15 +10,16 @@ import errno
 import os
 import re
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from state.engine import StateError
+from state import postgresql
+from state.errors import StateError
 from state.tables import counters
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def trouble_of(problem: DBAPIError | sqlite3.Error | OSError) -> Trouble:
     cause = problem.orig if isinstance(problem, DBAPIError) else problem
     if isinstance(cause, sqlite3.Error):
         return _of_sqlite(cause)
-    return _of_postgresql(cause, lost=isinstance(problem, DBAPIError) and problem.connection_invalidated)
+    return _of_postgresql(problem) if isinstance(problem, DBAPIError) else trouble("other", "")
 
 
 _ERRNO: Mapping[int, Kind] = {
@@ -142,6 +143,7 @@ def _of_sqlite(problem: sqlite3.Error) -> Trouble:
 
 _STATES: tuple[tuple[str, Kind], ...] = (
     ("08", "away"),
+    ("25P03", "away"),  # it thought us dead
     ("57P", "away"),  # shut down, crashed, starting up, or its database dropped
     ("53300", "busy"),  # too many connections
     ("53100", "full"),
@@ -159,32 +161,41 @@ _STATES: tuple[tuple[str, Kind], ...] = (
 
 _WORDS: tuple[tuple[str, Kind], ...] = (
     (r"too many (clients|connections)|remaining connection slots", "busy"),
-    (r"authentication failed|no pg_hba\.conf entry|role \S+ (does not exist|is not permitted)|no password", "refused"),
-    (r'database "[^"]*" does not exist|permission denied', "refused"),
+    (r"authentication failed|no pg_hba\.conf entry|no password|role \S+ (does not exist|is not permitted)", "refused"),
+    (
+        r'database "[^"]*" does not exist|permission denied for|invalid connection option|does not support SSL',
+        "refused",
+    ),
 )
 """While a connection is made there is no SQLSTATE, only words. What they do not tell apart is away."""
 
 
-_OTHER: Kind = "other"
-_AWAY: Kind = "away"
-
-
-def _of_postgresql(cause: BaseException | None, *, lost: bool) -> Trouble:
-    state, kind = getattr(cause, "sqlstate", None), _OTHER
+def _of_postgresql(problem: DBAPIError) -> Trouble:
+    said = " ".join(str(problem.orig).split())
+    state = getattr(problem.orig, "sqlstate", None)
     if state:
-        kind = next((kind for begins, kind in _STATES if state.startswith(begins)), _OTHER)
-        return trouble("away" if lost and kind == _OTHER else kind, _primary(cause, state))
-    said = " ".join(str(cause).split())
-    if lost or type(cause).__name__ in ("OperationalError", "InterfaceError", "ConnectionTimeout"):
-        kind = next((kind for words, kind in _WORDS if re.search(words, said)), _AWAY)
-        return trouble(kind, said)
-    return trouble("other", type(cause).__name__)  # what it says may hold a value
+        found = trouble(_by_state(problem, state), _primary(problem.orig, state))
+    elif problem.connection_invalidated or isinstance(problem, (OperationalError, InterfaceError)):
+        found = trouble(_first(_WORDS, re.search, said, "away"), postgresql.first_line(str(problem.orig)))
+    else:
+        return trouble("other", type(problem.orig).__name__)  # what it says may hold a value
+    hint = next((hint for part, hint in postgresql.HINTS if part in said), found.hint)
+    return replace(found, hint=hint)
+
+
+def _by_state(problem: DBAPIError, state: str) -> Kind:
+    cut_off: Kind = "away" if problem.connection_invalidated else "other"
+    return _first(_STATES, lambda begins, text: text.startswith(begins), state, cut_off)
+
+
+def _first(known: Iterable[tuple[str, Kind]], fits: Callable[[str, str], object], said: str, otherwise: Kind) -> Kind:
+    return next((kind for pattern, kind in known if fits(pattern, said)), otherwise)
 
 
 def _primary(cause: BaseException | None, state: str) -> str:
     """The server's message without its detail, which quotes rows; for wrong data not even that, as it quotes it."""
     message = getattr(getattr(cause, "diag", None), "message_primary", None)
-    return f"{message}, {state}" if message and state[:2] not in ("22", "42") else state
+    return f"{message}, {state}" if message and not state.startswith("22") else state
 
 
 # is it well again?

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from state.migrations import string, text
+
 revision = "0002"
 down_revision = "0001"
 
@@ -11,19 +13,19 @@ def upgrade() -> None:
     op.create_table(
         "outreaches",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("connection", sa.String(), nullable=False),
-        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("connection", string(), nullable=False),
+        sa.Column("rule", string(), nullable=False),
         sa.Column("contact_id", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
-        sa.Column("event", sa.Text(), nullable=False),
-        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("event", text(), nullable=False),
+        sa.Column("state", string(), nullable=False),
         sa.Column("approved", sa.Integer(), nullable=False),
         sa.Column("insisted", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("campaign", sa.String(), nullable=True),
-        sa.Column("external_id", sa.String(), nullable=True),
-        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("campaign", string(), nullable=True),
+        sa.Column("external_id", string(), nullable=True),
+        sa.Column("reason", text(), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("begun_at", sa.Float(), nullable=True),
         sa.Column("sent_at", sa.Float(), nullable=True),

@@ -258,3 +258,21 @@ def _write_then_fail(store: Store) -> None:
     with store.transaction() as tx:
         add_one(tx)
         tx.db.execute(text("insert into nowhere values (1)"))
+
+
+# leases
+
+
+def test_whoever_opens_the_file_alone_finds_no_lease_in_it(url: str) -> None:
+    """Its holder was killed: nobody has to wait for its lease to run out."""
+    with closing(Store(url)) as store, store.transaction() as tx:
+        tx.connections.add(Account("strive", "strive", "7"))
+        assert tx.leases.claim(["strive"], "w1", 60.0)
+        tx.workers.seen("w1", "1.0", 0.0, "reading strive")
+    with closing(Store(url, exclusive=False)) as looking, looking.look() as tx:
+        assert list(tx.leases.holders()) == ["strive"]
+    with closing(Store(url)) as store, store.transaction() as tx:
+        assert (tx.leases.holders(), tx.workers.all()) == ({}, [])
+        again = tx.leases.claim(["strive"], "w2", 60.0)
+        assert again is not None
+        assert again.term == 2

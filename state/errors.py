@@ -1,0 +1,19 @@
+"""What goes wrong with the database, as far as somebody can do something about it."""
+
+from __future__ import annotations
+
+
+class StateError(Exception):
+    """The database cannot be used. `hint` says what to do."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Locked(StateError):
+    """Another process holds this database file."""
+
+
+class Unreachable(StateError):
+    """The database server is away, or cut us off: it may be back in a moment. Nothing half done is left."""
