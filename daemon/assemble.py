@@ -24,6 +24,7 @@ from mappings.contact import email, email_key, phone
 from state.engine import Locked, StateError
 from state.migrate import HEAD, revision
 from state.store import Store
+from state.trouble import Trouble, Troubled, trouble_of
 
 if TYPE_CHECKING:
     from mappings.mapping import Mapping as FieldMapping
@@ -178,16 +179,15 @@ def state_errors() -> Iterator[None]:
     except Locked as problem:
         raise Busy(str(problem), hint=problem.hint) from None
     except StateError as problem:
-        raise StopSync(str(problem), hint=problem.hint) from None
+        raise (_unusable(problem.trouble) if isinstance(problem, Troubled) else _stop(problem)) from None
     except DBAPIError as problem:
-        raise _unusable(problem) from None
+        raise _unusable(trouble_of(problem)) from None
 
 
-def _unusable(problem: DBAPIError) -> RosterdError:
-    """Without the statement and its parameters, which are people."""
-    text = str(problem.orig)
-    if "locked" in text:
-        return Busy(f"the database is busy: {text}", hint="try again in a moment")
-    return StopSync(
-        f"the database cannot be used: {text}", hint="rosterd db check; is the disk full, or the file not ours?"
-    )
+def _stop(problem: StateError) -> StopSync:
+    return StopSync(str(problem), hint=problem.hint)
+
+
+def _unusable(trouble: Trouble) -> RosterdError:
+    """Try again later (exit 75) where that may help: the disk is full, the server away."""
+    return (Busy if trouble.passing else StopSync)(trouble.text, hint=trouble.hint)

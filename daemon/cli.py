@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "mapping": "Try a mapping on a record, and see the presets.",
     "sandbox": "Serve all platforms locally, to try things on.",
     "config": "Show every setting, or those in effect.",
-    "db": "Upgrade or check the database.",
+    "db": "Upgrade, check, back up or tidy the database.",
 }
 """Each lives in daemon/commands/NAME.py as `command`. The texts are here so that --help need not import them."""
 

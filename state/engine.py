@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
+import sqlite3
 from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
 
 from state import postgresql
 from state.errors import Locked, StateError
@@ -37,15 +41,36 @@ def _prepare_sqlite(made: Engine, foreign_keys: bool) -> None:
         f"foreign_keys={'ON' if foreign_keys else 'OFF'}",
     )
 
+    path = sqlite_path(made.url)
+
     @event.listens_for(made, "connect")
-    def connect(dbapi: Any, _: object) -> None:
+    def connect(dbapi: Any, record: Any) -> None:
         dbapi.isolation_level = None  # we say BEGIN ourselves, below
         for pragma in pragmas:
             dbapi.execute(f"PRAGMA {pragma}")
+        record.info["file"] = _identity(path)
 
     @event.listens_for(made, "begin")
     def begin(connection: Connection) -> None:
+        _must_be_there(path, connection.info)
         connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE"))
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Which file that is, whatever it is called; None: there is none."""
+    try:
+        found = os.stat(path) if path is not None else None
+    except OSError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _must_be_there(path: Path | None, info: dict[str, Any]) -> None:
+    """SQLite goes on writing into a file that was deleted or replaced meanwhile, and all of it would be lost."""
+    if path is not None and _identity(path) != info.get("file"):
+        gone = sqlite3.OperationalError("its file was deleted, moved or replaced")
+        gone.sqlite_errorcode = sqlite3.SQLITE_READONLY_DBMOVED
+        raise OperationalError(None, None, gone)
 
 
 def sqlite_path(url: str | URL) -> Path | None:
@@ -67,6 +92,8 @@ def make_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         path.chmod(0o600)
     except OSError as problem:
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # that will pass
         raise StateError(
             f"cannot open the database {path}: {problem.strerror}",
             hint="check state.url in the config, and who owns that folder",
@@ -93,12 +120,14 @@ class FileLock:
                 hint="wait for it to finish, or stop it; two at once would send everything twice",
             ) from None
         self.path.chmod(0o600)
+        self._file = file
         file.truncate(0)
         file.write(f"process {os.getpid()}")
-        file.flush()
-        self._file = file
+        with contextlib.suppress(OSError):  # a full disk: we hold it all the same, only nobody can read who
+            file.flush()
 
     def release(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # the name that a full disk did not take
+                self._file.close()
             self._file = None

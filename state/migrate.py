@@ -50,11 +50,15 @@ def _config() -> Config:
     return config
 
 
-def _refuse_newer(before: str | None) -> None:
+def known_revisions() -> set[str]:
+    """Every shape of the database that this program can read, or bring up to date."""
     from alembic.script import ScriptDirectory
 
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if before is not None and before not in known:
+    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _refuse_newer(before: str | None) -> None:
+    if before is not None and before not in known_revisions():
         raise StateError(
             f"the database is at revision {before}, which this version of rosterd does not know",
             hint="it was written by a newer rosterd: upgrade the program, or restore a backup",

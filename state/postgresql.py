@@ -83,8 +83,8 @@ def looking(connection: Connection) -> Connection:
 
 def explained(problem: DBAPIError) -> StateError:
     """A problem with PostgreSQL in words, without the statement or its parameters, which are people."""
-    said = _first_line(str(problem.orig))
-    if hint := next((hint for part, hint in _HINTS if part in said), ""):
+    said = first_line(str(problem.orig))
+    if hint := next((hint for part, hint in HINTS if part in said), ""):
         return StateError(f"the database cannot be used: {said}", hint=hint)
     if is_gone(problem):
         return Unreachable(f"the database is not reached: {said}", hint="is the server running, and state.url right?")
@@ -103,13 +103,13 @@ _AGAIN = ("08", "53", "57", "25P03", "40", "55P03")
 """Connection lost; out of room or connections; shutting down or starting; stalled; a deadlock; a lock not had."""
 
 
-def _first_line(said: str) -> str:
+def first_line(said: str) -> str:
     """Without what was tried, line by line, for each address of the server."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return lines[0] if lines else "it does not say why"
 
 
-_HINTS = (
+HINTS = (
     ("no password supplied", "give it in ROSTERD_STATE__URL, in url_file, or as the systemd credential state__url"),
     (
         "password authentication failed",

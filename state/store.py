@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from state.backup import copy_sqlite
 from state.contacts import Contacts
 from state.engine import FileLock, engine, make_private, sqlite_path
 from state.errors import StateError
@@ -20,8 +21,9 @@ from state.links import Links
 from state.migrate import upgrade
 from state.outbox import Outbox
 from state.outreaches import Outreaches
-from state.postgresql import explained, looking, one_writer
+from state.postgresql import looking, one_writer
 from state.records import Connections, Holds, Journal, Runs
+from state.trouble import Troubled, trouble_of
 from state.workers import Workers
 
 
@@ -72,7 +74,7 @@ class Store:
                 self._nobody_else()
         except DBAPIError as problem:
             self.close()
-            raise self._explained(problem) from None
+            raise Troubled(trouble_of(problem)) from None
         except StateError:
             self.close()
             raise
@@ -81,14 +83,12 @@ class Store:
         if not exclusive and not path.exists():
             raise StateError(f"there is no database at {path} yet", hint="rosterd sync makes it")
         if exclusive:
-            make_private(path)
-            self._lock = FileLock(path)
-            self._lock.take()
-
-    def _explained(self, problem: DBAPIError) -> StateError:
-        if self.path is None:
-            return explained(problem)
-        return StateError(f"the database cannot be used: {problem.orig}", hint="rosterd db check")
+            try:
+                make_private(path)
+                self._lock = FileLock(path)
+                self._lock.take()
+            except OSError as problem:
+                raise Troubled(trouble_of(problem)) from None
 
     def _nobody_else(self) -> None:
         """We hold the file, so whoever had a lease on something in it is gone."""
@@ -128,14 +128,24 @@ class Store:
         with self.engine.connect() as plain:
             yield Tx(looking(plain.execution_options(sqlite_begin="BEGIN")))
 
+    @contextlib.contextmanager
+    def bare(self) -> Iterator[sqlite3.Connection]:
+        """SQLite itself, outside of any transaction, while no thread of ours writes: for what looks after the file."""
+        with self._turn:
+            raw = self.engine.raw_connection()
+            try:
+                found = raw.driver_connection
+                assert isinstance(found, sqlite3.Connection), "this is for SQLite"
+                yield found
+            finally:
+                raw.close()
+
     def copy_to(self, path: Path) -> None:
-        """A consistent copy of the database (SQLite), made while others may read it."""
+        """A consistent copy of the database (SQLite), made while others read it and write to it."""
         if self.path is None:
             raise StateError("only an SQLite state can be copied like this")
         make_private(path)  # before it holds anybody's phone number
-        source, target = sqlite3.connect(self.path), sqlite3.connect(path)
-        with contextlib.closing(source), contextlib.closing(target):
-            source.backup(target)
+        copy_sqlite(self.path, path)
 
     def check(self) -> list[str]:
         """What is wrong with the database file; empty when it is whole."""

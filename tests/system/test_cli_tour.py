@@ -13,6 +13,7 @@ import pytest
 
 from daemon.sandbox import Sandbox
 from state.engine import FileLock
+from state.migrate import HEAD
 from tests.system.cli_world import Shell, add, sandbox_and_shell
 
 
@@ -258,8 +259,8 @@ def test_the_keys_are_never_shown(both: tuple[Sandbox, Shell]) -> None:
 def test_db(both: tuple[Sandbox, Shell]) -> None:
     """upgrade makes and names the revision; check finds a damaged file."""
     shell = both[1]
-    assert shell.json("db", "upgrade") == {"before": None, "after": "0002"}
-    assert shell.json("db", "upgrade") == {"before": "0002", "after": "0002"}
+    assert shell.json("db", "upgrade") == {"before": None, "after": HEAD}
+    assert shell.json("db", "upgrade") == {"before": HEAD, "after": HEAD}
     assert "the database is whole" in shell("db", "check").stdout
     with sqlite3.connect(shell.folder / "state.db") as database:
         database.execute("update alembic_version set version_num = '9999'")
@@ -271,7 +272,8 @@ def test_a_file_that_is_no_database(both: tuple[Sandbox, Shell]) -> None:
     """Exit 1 with words, not a traceback."""
     shell = both[1]
     (shell.folder / "state.db").write_text("this is a text, and a long one, but surely no database" * 100)
-    for typed in (("sync",), ("status",), ("db", "check")):
-        assert "error: the database cannot be used" in shell(*typed, code=1).stderr
+    for typed in (("sync",), ("status",)):
+        assert "error: the database is damaged (file is not a database)" in shell(*typed, code=1).stderr
+    assert "wrong: file is not a database" in shell("db", "check", code=1).stdout
     add(shell.folder / "config.toml", "[fuse]\ncreate = {rows = 1}\n")
     assert "fail  " in shell("check", "--offline", code=1).stdout

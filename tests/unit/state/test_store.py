@@ -102,9 +102,9 @@ def test_one_process_cannot_hold_it_twice_but_again(url: str) -> None:
 
 def test_a_store_that_cannot_be_opened_lets_go_of_the_file(path: Path, url: str) -> None:
     path.write_text("this is no database, but it is long enough to look at" * 10)
-    with pytest.raises(StateError, match=r"cannot be used: file is not a database") as problem:
+    with pytest.raises(StateError, match=r"is damaged \(file is not a database\)") as problem:
         Store(url)
-    assert problem.value.hint == "rosterd db check"
+    assert "rosterd db check" in problem.value.hint
     path.unlink()
     Store(url).close()
 
