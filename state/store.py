@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from state.alerts import Alerts
 from state.contacts import Contacts
 from state.engine import FileLock, StateError, engine, make_private, sqlite_path
 from state.links import Links
@@ -33,6 +34,7 @@ class Tx:
         self.journal = Journal(connection)
         self.holds = Holds(connection)
         self.runs = Runs(connection)
+        self.alerts = Alerts(connection)
 
 
 class Store:

@@ -1,0 +1,1 @@
+"""The long run: schedule, health, alerts, and what it tells whoever watches."""
