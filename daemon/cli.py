@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "Show how every connection is doing, and what waits.",
     "contacts": "Find people, and see why a field has its value.",
     "holds": "See and decide what was set aside for a person.",
+    "alerts": "See what is broken, and try whether alerts arrive.",
     "outbox": "See, retry or drop what is still owed to a platform.",
     "merge": "Say that two contacts are one person.",
     "unmerge": "Undo a merge.",

@@ -38,8 +38,23 @@ def _listen(value: str) -> str:
     return value
 
 
+def _mailbox(value: str) -> str:
+    """It goes into the head of a mail: no blanks, no line ends, one address."""
+    if not re.fullmatch(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?", value):
+        raise ValueError(f'{value!r} is no mail address{HINT}like "oncall@example.org"')
+    return value
+
+
+def _server(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not re.fullmatch(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]", host) or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f'{value!r} is no mail server{HINT}like "mail.example.org:587"')
+    return value
+
+
 Token = Annotated[SecretStr, AfterValidator(_token)]
 Listen = Annotated[str, AfterValidator(_listen)]
+Mailbox = Annotated[str, AfterValidator(_mailbox)]
 
 
 class Service(Part):
@@ -84,7 +99,7 @@ class Service(Part):
 
 
 class Alerts(Part):
-    """Who is told when something breaks, once, and once when it heals."""
+    """Who is told when something breaks, once, and once when it heals. `rosterd alerts test` tries it."""
 
     on: list[Event] = Field(
         default=list(EVENTS),
@@ -92,21 +107,23 @@ class Alerts(Part):
         "over bound; silent: no changes where there always are; unusual: far more than usual; storage: the database.",
     )
     after: DurationOrZero = Field(
-        default=minutes(5), description="A connection must have failed for so long; short hiccups wake nobody."
+        default=minutes(5),
+        description="A connection must have failed for so long; short hiccups wake nobody. Where a person is needed, "
+        "they are told at once.",
     )
     command: list[str] = Field(
         default=[], description='Run this, with the alert as JSON on standard input, like ["/usr/local/bin/page-me"].'
     )
     webhook: Annotated[str, AfterValidator(address)] | None = Field(
-        default=None, description="POST the alert as JSON to this address."
+        default=None, description="POST the alert as JSON to this address, signed."
     )
     webhook_secret_file: SecretFile | None = Field(
         default=None, description="A file with the secret that signs it: X-Rosterd-Signature, HMAC-SHA256."
     )
     webhook_secret: Token | None = Field(default=None, description="The secret itself.")
-    email_to: list[str] = Field(default=[], description="Send a mail to these addresses.")
-    email_from: str | None = Field(default=None, description="Its sender.")
-    smtp: str = Field(default="localhost:25", pattern=r"^[^\s:]+:\d{1,5}$", description="The mail server.")
+    email_to: list[Mailbox] = Field(default=[], description="Send a mail to these addresses.")
+    email_from: Mailbox | None = Field(default=None, description="Its sender.")
+    smtp: Annotated[str, AfterValidator(_server)] = Field(default="localhost:25", description="The mail server.")
     smtp_tls: Literal["starttls", "tls", "none"] = Field(
         default="none", description="How to talk to it; a password is never sent in the clear."
     )
@@ -121,14 +138,24 @@ class Alerts(Part):
             raise ValueError(f"{value[0]!r} must be a whole path{HINT}systemd's PATH is not yours")
         return value
 
+    @property
+    def smtp_address(self) -> tuple[str, int]:
+        """Host and port of the mail server."""
+        host, _, port = self.smtp.rpartition(":")
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
     @model_validator(mode="after")
     def _complete(self) -> Alerts:
+        if self.webhook and self.webhook_secret is None:
+            raise ValueError(
+                f"webhook without webhook_secret_file{HINT}it is signed: `openssl rand -hex 24 > webhook.secret`"
+            )
         if self.email_to and not self.email_from:
             raise ValueError(f"email_to without email_from{HINT}say who sends it")
-        if self.smtp_password is not None and self.smtp_tls == "none":
-            host = self.smtp.rpartition(":")[0]
-            if not loopback(host):
-                raise ValueError(f'smtp_password would go in the clear{HINT}write smtp_tls = "starttls"')
+        if (self.smtp_username is None) != (self.smtp_password is None):
+            raise ValueError(f"smtp_username and smtp_password_file go together{HINT}give both, or neither")
+        if self.smtp_password is not None and self.smtp_tls == "none" and not loopback(self.smtp_address[0]):
+            raise ValueError(f'smtp_password would go in the clear{HINT}write smtp_tls = "starttls"')
         return self
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from state.alerts import Alerts
 from state.backup import copy_sqlite
 from state.contacts import Contacts
 from state.engine import FileLock, engine, make_private, sqlite_path
@@ -42,6 +43,7 @@ class Tx:
         self.runs = Runs(connection)
         self.hours = Hours(connection)
         self.leases = Leases(connection)
+        self.alerts = Alerts(connection)
         self.workers = Workers(connection)
 
 

@@ -243,12 +243,7 @@ class Api:
             self._gate.pause(wait)
 
     def _unreached(self, problem: httpx.TransportError, *, last: bool) -> None:
-        cause = _certificate_trouble(problem)
-        if cause is not None:
-            raise NeedsPerson(
-                f"{self.host} shows a certificate we cannot trust: {cause.verify_message}",
-                hint="check base_url and the clock; a private authority goes into SSL_CERT_FILE",
-            ) from None
+        _must_be_trusted(self.host, problem)
         if last:
             raise RetryLater(f"{self.host} cannot be reached ({type(problem).__name__})") from None
 
@@ -291,6 +286,34 @@ class Api:
         except httpx.InvalidURL:
             return "nowhere"
         return f"{target.scheme}://{target.host}"
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> int:
+    """POST once, to somebody who is no platform; returns the status. No redirect is followed, no answer is read.
+
+    `timeout`: seconds for connecting, and for each step after that. Raises RetryLater when nothing came of it,
+    NeedsPerson where a certificate cannot be trusted. No error names more of the address than its host.
+    """
+    host = urllib.parse.urlsplit(url).netloc
+    ours = {"User-Agent": user_agent(), **headers}
+    try:
+        with (
+            httpx.Client(timeout=timeout, verify=tls(), follow_redirects=False) as client,
+            client.stream("POST", url, content=body, headers=ours) as answer,
+        ):
+            return answer.status_code
+    except httpx.TransportError as problem:
+        _must_be_trusted(host, problem)
+        raise RetryLater(f"{host} cannot be reached ({type(problem).__name__})") from None
+
+
+def _must_be_trusted(host: str, problem: BaseException) -> None:
+    cause = _certificate_trouble(problem)
+    if cause is not None:
+        raise NeedsPerson(
+            f"{host} shows a certificate we cannot trust: {cause.verify_message}",
+            hint="check the address and the clock; a private authority goes into SSL_CERT_FILE",
+        ) from None
 
 
 def retry_after(value: str, now: float) -> float | None:
