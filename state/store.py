@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from state.contacts import Contacts
 from state.engine import FileLock, StateError, engine, make_private, sqlite_path
+from state.hours import Hours
 from state.links import Links
 from state.migrate import upgrade
 from state.outbox import Outbox
@@ -33,6 +34,7 @@ class Tx:
         self.journal = Journal(connection)
         self.holds = Holds(connection)
         self.runs = Runs(connection)
+        self.hours = Hours(connection)
 
 
 class Store:
