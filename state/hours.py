@@ -2,59 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, case, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from state.tables import hours
 
-SUMS = ("read", "changed", "sent", "calls", "throttled", "told", "told_after")
+COUNTS = ("read", "changed", "sent", "calls", "throttled", "told", "told_after", "told_slowest")
 
 
-@dataclass(frozen=True, slots=True)
-class HourRow:
-    """One connection in one hour (hours since 1970). `told`: how many opt-outs it was told of; `told_after`: seconds
-    from their being said, added up; `told_slowest`: the longest of them."""
+class HourRow(NamedTuple):
+    """One connection's hour, `hour` being the how-manieth since 1970.
+
+    `told`: opt-outs it was told of, `told_after` seconds after they were said, all added up, the slowest of them after
+    `told_slowest`.
+    """
 
     connection: str
     hour: int
-    read: int
-    changed: int
-    sent: int
-    calls: int
-    throttled: int
-    told: int
-    told_after: float
-    told_slowest: float
+    read: int = 0
+    changed: int = 0
+    sent: int = 0
+    calls: int = 0
+    throttled: int = 0
+    told: int = 0
+    told_after: float = 0.0
+    told_slowest: float = 0.0
 
 
 class Hours:
-    """The hours, within one transaction."""
+    """The counts of each hour, within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
-    def add(self, connection: str, hour: int, *, told_slowest: float = 0.0, **counts: float) -> None:
-        """Add to an hour's counts (those of `SUMS`). Nothing is kept of nothing."""
-        if not any(counts.values()):
-            return
-        mine = (hours.c.connection == connection, hours.c.hour == hour)
-        slowest = self._db.execute(select(hours.c.told_slowest).where(*mine)).scalar()
-        if slowest is None:
-            values: dict[str, Any] = {name: counts.get(name, 0) for name in SUMS}
-            values |= {"connection": connection, "hour": hour, "told_slowest": told_slowest}
-            self._db.execute(insert(hours).values(values))
-            return
-        more = {name: hours.c[name] + counts.get(name, 0) for name in SUMS}
-        self._db.execute(update(hours).where(*mine).values(told_slowest=max(slowest, told_slowest), **more))
+    def add(self, connection: str, hour: int, **counts: float) -> None:
+        """Add these counts (names as in `COUNTS`) to an hour; of `told_slowest` the larger stays."""
+        if unknown := counts.keys() - set(COUNTS):
+            raise TypeError(f"no such count: {', '.join(sorted(unknown))}")
+        dialect: Any = sqlite if self._db.dialect.name == "sqlite" else postgresql
+        new = dialect.insert(hours).values(HourRow(connection, hour)._asdict() | counts)
+        self._db.execute(new.on_conflict_do_update(["connection", "hour"], set_=_added(new.excluded)))
 
     def since(self, hour: int) -> list[HourRow]:
-        """Every connection's hours from this one on, oldest first."""
-        query = select(hours).where(hours.c.hour >= hour).order_by(hours.c.hour, hours.c.connection)
+        """Every connection's hours from this one on, the oldest first."""
+        columns = [hours.c[name] for name in HourRow._fields]
+        query = select(*columns).where(hours.c.hour >= hour).order_by(hours.c.hour, hours.c.connection)
         return [HourRow(*row) for row in self._db.execute(query)]
 
-    def of(self, connection: str, since: int) -> list[HourRow]:
-        """One connection's hours from this one on, oldest first."""
-        mine = (hours.c.connection == connection, hours.c.hour >= since)
-        return [HourRow(*row) for row in self._db.execute(select(hours).where(*mine).order_by(hours.c.hour))]
+
+def _added(new: Any) -> dict[str, Any]:
+    values = {name: hours.c[name] + new[name] for name in COUNTS}
+    slower = new.told_slowest > hours.c.told_slowest
+    return values | {"told_slowest": case((slower, new.told_slowest), else_=hours.c.told_slowest)}

@@ -75,12 +75,13 @@ class Choice:
 
 def choices(hold: Hold, people: Concerned) -> list[Choice]:
     """What can be decided about this hold."""
-    return [Choice(f"holds decide {hold.id} {typed}", meaning) for typed, meaning in _choices(hold)] + _more(
+    return [Choice(f"holds decide {hold.id} {typed}", meaning) for typed, meaning in answers(hold)] + _more(
         hold, people
     )
 
 
-def _choices(hold: Hold) -> list[tuple[str, str]]:
+def answers(hold: Hold) -> list[tuple[str, str]]:
+    """What `rosterd holds decide ID` takes for this hold, and what each of it means."""
     detail = hold.detail
     match hold.kind:
         case "match":
@@ -141,14 +142,14 @@ def show(hold: Hold, people: Concerned) -> None:
     say()
     _facts(hold, people)
     if hold.state != "open":
-        say(f"Decided on {when(hold.decided_at)}: {_decision(hold)}")
+        say(f"Decided on {when(hold.decided_at)}: {decision(hold)}")
         return
     say("What is right?", bold=True)
     for choice in choices(hold, people):
         say(f"  rosterd {choice.typed:<32}  {choice.meaning}")
 
 
-def _decision(hold: Hold) -> str:
+def decision(hold: Hold) -> str:
     return ", ".join(f"{key} {clean(value)}" for key, value in (hold.decision or {}).items() if value is not None)
 
 
@@ -171,20 +172,33 @@ def _facts(hold: Hold, people: Concerned) -> None:
     say()
 
 
+def views(hold: Hold, people: Concerned) -> dict[str, Fields]:
+    """The record, the records in its way, and each contact it may be: what each of them says."""
+    found: dict[str, Fields] = {}
+    if "view" in hold.detail:
+        found[f"record {hold.external_id}"] = hold.detail["view"]
+    found |= {f"record {record}": link.seen for record, link in people.records.items() if link.contact_id is None}
+    return found | {f"c{number}": view_of(contact.fields) for number, contact in people.contacts.items()}
+
+
+def named(found: Mapping[str, Fields]) -> list[str]:
+    """The fields that any of them says something of."""
+    return sorted({name for view in found.values() for name, value in view.items() if value not in (None, [])})
+
+
+def differs(name: str, found: Mapping[str, Fields]) -> bool:
+    """Whether two of them say something else."""
+    return len({clean(view[name]) for view in found.values() if view.get(name) not in (None, [])}) > 1
+
+
 def _side_by_side(hold: Hold, people: Concerned) -> None:
     """The record beside each contact it may be, field by field; `≠` marks what differs."""
-    views: dict[str, Fields] = {}
-    if "view" in hold.detail:
-        views[f"record {hold.external_id}"] = hold.detail["view"]
-    views |= {f"record {record}": link.seen for record, link in people.records.items() if link.contact_id is None}
-    views |= {f"c{number}": view_of(contact.fields) for number, contact in people.contacts.items()}
-    names = sorted({name for view in views.values() for name, value in view.items() if value not in (None, [])})
-    rows = []
-    for name in names:
-        values = [view.get(name) for view in views.values()]
-        said = {clean(value) for value in values if value not in (None, [])}
-        rows.append([name, *values, "≠" if len(said) > 1 else ""])
-    table(("field", *views, ""), rows)
+    found = views(hold, people)
+    rows = [
+        [name, *(view.get(name) for view in found.values()), "≠" if differs(name, found) else ""]
+        for name in named(found)
+    ]
+    table(("field", *found, ""), rows)
     for number, links in people.links.items():
         known = ", ".join(f"{link.connection} {link.external_id}" for link in links if link.state == "linked")
         say(f"c{number} is known at: {known or '-'}")

@@ -12,9 +12,8 @@ from daemon.commands.options import PUSH, as_json
 from daemon.commands.session import session
 from daemon.errors import SkipRecord
 from daemon.output import clean, json_out, plural, say, table, when
-from daemon.sync import outreach
-from state.model import CONSENT_LANE, Noted, Outreach, Owed
-from state.store import Tx
+from daemon.sync import again, outreach
+from state.model import CONSENT_LANE, Outreach, Owed
 
 ALL = 1_000_000
 STATES = {"open": ("owed", "sending"), "held": ("held",), "dead": ("dead",)}
@@ -85,28 +84,13 @@ def retry(ctx: click.Context, ids: tuple[int | str, ...], everything: bool, as_j
     if bool(ids) == everything:
         raise click.UsageError("Say which: ids as `rosterd outbox list` shows them, or --all.")
     with session(ctx).change() as (tx, roster):
-        pushes = tx.outbox.listed(state="dead", limit=ALL) if everything else _asked(tx, ids)
-        acts = tx.outreaches.listed(["dead"], limit=ALL) if everything else _asked_outreaches(tx, ids)
-        for push in pushes:
-            if push.state == "held":
-                raise SkipRecord(f"push {push.id} waits for the fuse", hint="rosterd holds list --kind fuse")
-            push.state, push.attempts, push.reason, push.due_at = "open", 0, None, 0.0
-        for act in acts:
-            _retry_outreach(act)
-        tx.outbox.put(pushes)
-        tx.outreaches.put(acts)
-        tx.journal.add(_all_noted("retried", pushes, acts, roster.clock()))
+        pushes = tx.outbox.listed(state="dead", limit=ALL) if everything else again.pushes(tx, ids)
+        acts = tx.outreaches.listed(["dead"], limit=ALL) if everything else again.outreaches(tx, ids)
+        again.retry(tx, pushes, acts, at=roster.clock())
     if as_json:
         json_out({"retried": _ids(pushes, acts)})
     else:
         say(f"{plural(len(pushes) + len(acts), 'push goes', 'pushes go')} with the next run: rosterd sync")
-
-
-def _retry_outreach(act: Outreach) -> None:
-    if act.state == "held":
-        raise SkipRecord(f"outreach o{act.id} waits for a person", hint="rosterd holds list")
-    if act.state == "dead":
-        act.state, act.attempts, act.reason = "owed", 0, None
 
 
 @command.command()
@@ -121,14 +105,14 @@ def drop(ctx: click.Context, ids: tuple[int | str, ...], force: bool, as_json: b
     rosterd outbox drop 17
     """
     with session(ctx).change() as (tx, roster):
-        pushes, acts = _asked(tx, ids), _asked_outreaches(tx, ids)
+        pushes, acts = again.pushes(tx, ids), again.outreaches(tx, ids)
         _spare_the_nos(pushes, force)
         tx.outbox.drop([push.id for push in pushes if push.id is not None])
         for act in acts:
             act.state, act.reason = "dropped", "dropped by a person"
             tx.holds.close(outreach.hold_key(act), {"choice": "drop"}, at=roster.clock())
         tx.outreaches.put(acts)
-        tx.journal.add(_all_noted("dropped", pushes, acts, roster.clock()))
+        tx.journal.add(again.noted("dropped", pushes, acts, roster.clock()))
     if as_json:
         json_out({"dropped": _ids(pushes, acts)})
     else:
@@ -149,39 +133,5 @@ def _spare_the_nos(pushes: Sequence[Owed], force: bool) -> None:
     say(f"warning: dropped somebody's no: {which}; see to it by hand that they are not written to", err=True)
 
 
-def _asked(tx: Tx, ids: Iterable[int | str]) -> list[Owed]:
-    wanted = {each for each in ids if isinstance(each, int)}
-    found = tx.outbox.get(wanted)
-    _none_missing(wanted - {push.id for push in found})
-    return found
-
-
-def _asked_outreaches(tx: Tx, ids: Iterable[int | str]) -> list[Outreach]:
-    """Those that are not over."""
-    wanted = {each for each in ids if isinstance(each, str)}
-    found = [act for act in tx.outreaches.get([int(each[1:]) for each in wanted]) if act.state not in outreach.OVER]
-    _none_missing(wanted - {f"o{act.id}" for act in found})
-    return found
-
-
-def _none_missing(missing: Iterable[int | str | None]) -> None:
-    if names := ", ".join(sorted(map(str, missing))):
-        raise SkipRecord(f"there is no push {names}", hint="rosterd outbox list; it may have been sent")
-
-
 def _ids(pushes: Iterable[Owed], acts: Iterable[Outreach]) -> list[int | str | None]:
     return [*(push.id for push in pushes), *(f"o{act.id}" for act in acts)]
-
-
-def _all_noted(event: str, pushes: Iterable[Owed], acts: Iterable[Outreach], at: float) -> list[Noted]:
-    return [*(_noted(event, push, at) for push in pushes), *(_outreach_noted(event, act, at) for act in acts)]
-
-
-def _noted(event: str, push: Owed, at: float) -> Noted:
-    detail = {"push": push.id, "kind": push.kind, "owed": push.owed}
-    return Noted(event, detail, push.contact_id, push.connection, push.external_id, at)
-
-
-def _outreach_noted(event: str, act: Outreach, at: float) -> Noted:
-    detail = {"push": f"o{act.id}", "kind": "outreach", "owed": {act.rule: act.event}}
-    return Noted(event, detail, act.contact_id, act.connection, None, at)

@@ -1,0 +1,111 @@
+"""The page, /healthz, /readyz and /metrics, on the address that `[service].listen` names."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable
+
+from daemon import logs
+from daemon.errors import StopSync
+from daemon.service.http_holder import holder
+from daemon.service.http_wire import Bounded
+from daemon.service.metrics import Metrics
+from daemon.service.page_access import Access
+from daemon.service.page_desk import PATIENCE, Desk
+from daemon.service.page_site import Site
+from daemon.settings import Settings
+from daemon.sync.roster import Roster
+from state.store import Store
+
+
+class Server:
+    """Serves in threads of its own, from `start()` to `stop()`.
+
+    `health`: whether the service itself is alive, and a word about it; it must not raise. `roster`: what decisions are
+    carried out with, as it is when one is made. `patience`: seconds that a visitor waits for the database.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float] = time.time,
+        health: Callable[[], tuple[bool, str]],
+        roster: Callable[[], Roster],
+        patience: float = PATIENCE,
+    ) -> None:
+        self._settings, self._clock = settings, clock
+        self._desk = Desk(settings, store, metrics, clock=clock, health=health, roster=roster, patience=patience)
+        self._site = self._new_site(settings)
+        self._socket: Bounded | None = None
+        self._listen = ""
+        self._log = logs.logger("rosterd.page")
+
+    def _new_site(self, settings: Settings) -> Site:
+        return Site(Access(settings.service, self._clock), self._desk)
+
+    @property
+    def port(self) -> int | None:
+        """Where it listens; None when it does not."""
+        return None if self._socket is None else int(self._socket.server_port)
+
+    def start(self) -> None:
+        """Listen, if the settings say so. Raises StopSync with what is in the way, and what to do about it."""
+        self._open(self._settings)
+
+    def reload(self, settings: Settings) -> None:
+        """Go by other settings. Raises StopSync when it cannot listen where they say: then all stays as it was."""
+        if settings.service.listen != self._listen:
+            self._open(settings)
+        self._settings, self._site = settings, self._new_site(settings)
+        self._desk.take(settings)
+
+    def stop(self) -> None:
+        """Answer no more. What is being answered is not waited for."""
+        old, self._socket, self._listen = self._socket, None, ""
+        _close(old)
+
+    def _open(self, settings: Settings) -> None:
+        """Listen at the new address before the old one is let go of."""
+        listen, old = settings.service.listen, self._socket
+        new = _bound(listen, self) if listen else None
+        self._socket, self._listen = new, listen
+        _close(old)
+        if new is not None:
+            threading.Thread(target=new.serve_forever, args=(0.1,), name="rosterd-page", daemon=True).start()
+            self._log.info("page.listening", listen=listen, port=self.port, guarded=settings.service.public)
+
+    def _site_now(self) -> Site:
+        return self._site
+
+
+def _bound(listen: str, server: Server) -> Bounded:
+    host, _, port = listen.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    name = "127.0.0.1" if bare == "localhost" else bare
+    try:
+        return Bounded(name, int(port), lambda asked: server._site_now().answer(asked))
+    except OSError as problem:
+        raise _refused(listen, int(port), problem) from None
+
+
+def _refused(listen: str, port: int, problem: OSError) -> StopSync:
+    another = 'give [service] another `listen`, or "" for none'
+    match problem.errno:
+        case errno.EADDRINUSE:
+            return StopSync(f"{listen} is taken by {holder(port)}", hint=f"stop that, or {another}")
+        case errno.EADDRNOTAVAIL:
+            return StopSync(f"{listen} is no address of this machine", hint=another)
+        case errno.EACCES:
+            return StopSync(f"{listen} may not be listened on by this user", hint="take a port above 1023")
+    return StopSync(f"{listen} cannot be listened on: {problem.strerror}", hint=another)
+
+
+def _close(old: Bounded | None) -> None:
+    if old is not None:
+        old.shutdown()
+        old.server_close()

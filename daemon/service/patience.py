@@ -1,0 +1,85 @@
+"""Asking what may not answer: a database that has gone away, and counts that take long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Unanswered(Exception):
+    """It was waited for, and did not come. It may yet be done."""
+
+
+class Bounded:
+    """Calls that may hang are made in threads of their own: at most `most` at once, each waited for `patience` seconds.
+
+    What hangs keeps its place until it ends, so that asking again and again cannot pile up threads.
+    """
+
+    def __init__(self, *, patience: float, most: int) -> None:
+        self._patience = patience
+        self._places = threading.BoundedSemaphore(most)
+
+    def __call__(self, work: Callable[[], T]) -> T:
+        """What `work` returns or raises. Raises Unanswered."""
+        until = time.monotonic() + self._patience
+        if not self._places.acquire(timeout=self._patience):
+            raise Unanswered("too much is being waited for already")
+        call = _Call(work, self._places.release)
+        threading.Thread(target=call.make, name="rosterd-ask", daemon=True).start()
+        return call.answer(max(0.0, until - time.monotonic()))
+
+
+class _Call(Generic[T]):
+    def __init__(self, work: Callable[[], T], done: Callable[[], None]) -> None:
+        self._work, self._done = work, done
+        self._ended = threading.Event()
+        self._value: list[T] = []
+        self._problem: BaseException | None = None
+
+    def make(self) -> None:
+        try:
+            self._value.append(self._work())
+        except BaseException as problem:  # noqa: BLE001 - it is raised again, where it was asked for
+            self._problem = problem
+        finally:
+            self._done()
+            self._ended.set()
+
+    def answer(self, seconds: float) -> T:
+        if not self._ended.wait(seconds):
+            raise Unanswered("no answer in time")
+        if self._problem is not None:
+            raise self._problem
+        return self._value[0]
+
+
+class Kept(Generic[T]):
+    """A reading made anew when it is older than `seconds`, and than twenty times what it took: asking costs at most a
+    twentieth of the database's time, however often it is asked. One thread reads, the others wait for it."""
+
+    SHARE = 20
+
+    def __init__(self, read: Callable[[], T], *, seconds: float, timer: Callable[[], float] = time.monotonic) -> None:
+        self._read, self._seconds, self._timer = read, seconds, timer
+        self._lock = threading.Lock()
+        self._value: list[T] = []
+        self._until = 0.0
+
+    def get(self) -> T:
+        with self._lock:
+            begun = self._timer()
+            if not self._value or begun >= self._until:
+                self._value = [self._read()]
+                ended = self._timer()
+                self._until = ended + max(self._seconds, self.SHARE * (ended - begun))
+            return self._value[0]
+
+    def forget(self) -> None:
+        """The next asking reads anew: somebody has changed what was read."""
+        with self._lock:
+            self._until = 0.0
