@@ -31,10 +31,13 @@ class Keeping:
     """One of these in each process. `clock`: seconds since 1970."""
 
     def __init__(self, settings: Settings, store: Store, *, clock: Callable[[], float]) -> None:
-        self._rows, self._ages = settings.keep.rows, ages(settings)
         self._store, self._clock = store, clock
+        self.reload(settings)
         self._due = clock()
         self._gone = Pruned()
+
+    def reload(self, settings: Settings) -> None:
+        self._rows, self._ages = settings.keep.rows, ages(settings)
 
     @property
     def due_at(self) -> float:

@@ -184,15 +184,15 @@ class Service:
             self.stop.set()
             self._wake.set()
 
-        def reload(*_: object) -> None:
+        def reload(_: int, __: FrameType | None) -> None:
             self._reload_asked = True
             self._wake.set()
 
-        def run_now(*_: object) -> None:
+        def run_now(_: int, __: FrameType | None) -> None:
             self._run_asked = True
             self._wake.set()
 
-        wanted = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload, signal.SIGUSR1: run_now}
+        wanted: dict[int, Callable[[int, FrameType | None], None]] = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload, signal.SIGUSR1: run_now}
         return {number: signal.signal(number, handler) for number, handler in wanted.items()}
 
     # the beat of the main thread
@@ -275,8 +275,12 @@ class Service:
     def _watch_alerts(self) -> None:
         ailing = self.worker.ailing
         self.alarms.storage(None if ailing is None else ailing.trouble.text)
-        if ailing is None:
+        if ailing is not None:
+            return
+        try:
             self.alarms.look()
+        except (SQLAlchemyError, OSError) as problem:
+            self.worker.fell_ill(problem)
 
     def _seen(self, doing: str) -> None:
         try:
@@ -287,9 +291,12 @@ class Service:
 
     def _keep(self) -> None:
         """Let go of what is old, a little at a time, while nothing else is to be done."""
-        while not self.stop.is_set() and self.worker.ailing is None and not self.worker.running:
-            if not self.keeping.step():
-                return
+        try:
+            while not self.stop.is_set() and self.worker.ailing is None and not self.worker.running:
+                if not self.keeping.step():
+                    return
+        except (SQLAlchemyError, OSError) as problem:
+            self.worker.fell_ill(problem)
 
     # the configuration
 

@@ -81,7 +81,7 @@ class Worker:
             with self.store.look() as tx:
                 moments = due.turns(tx, self.roster, now)
         except (SQLAlchemyError, OSError) as problem:
-            self._fell_ill(problem)
+            self.fell_ill(problem)
             return {}
         self.looked_at = self.monotonic()
         if self.first_look:
@@ -107,7 +107,7 @@ class Worker:
             except RosterdError as problem:
                 self._refused(name, problem)
             except (SQLAlchemyError, OSError, StateError) as problem:
-                self._fell_ill(problem)
+                self.fell_ill(problem)
             except Exception:
                 log.exception("turn.defect", connection=name)
                 self.stop.wait(5)  # not to fill the disk with tracebacks
@@ -176,9 +176,9 @@ class Worker:
                 account = tx.connections.all()[name]
                 accounts.close_turn(tx, account, problem, self.roster.clock(), Books(), patient=True)
         except (SQLAlchemyError, OSError, KeyError) as trouble:
-            self._fell_ill(trouble)
+            self.fell_ill(trouble)
 
-    def _fell_ill(self, problem: Exception) -> None:
+    def fell_ill(self, problem: Exception) -> None:
         """The database does not do what it should: no turn is begun until it does again. Said once."""
         cause = problem if isinstance(problem, DBAPIError | OSError) else None
         found = problem.trouble if isinstance(problem, Troubled) else trouble_of(cause) if cause is not None else None
