@@ -19,7 +19,7 @@ JITTER = 0.1
 """Of `every`: connections that began together drift apart, and a fleet of rosters does not call at one second."""
 LONGEST_REST = 86400.0
 """Seconds. A rest that ends later was written by a clock that was set back since."""
-STAGGER = 2.0
+STAGGER = 1.0
 """Seconds between two connections that are both late, as after a long stop: all at once would be a stampede."""
 
 
@@ -99,6 +99,6 @@ def spread(name: str, number: int) -> float:
 
 
 def staggered(moments: Mapping[str, float], now: float) -> dict[str, float]:
-    """Of turns that are late, at the start of a service: one after another, those most late first."""
+    """Of turns that are late, at the start of a service: when each may come. The latest first, one after another."""
     late = sorted((at, name) for name, at in moments.items() if at <= now)
-    return {**moments, **{name: now + STAGGER * place for place, (_, name) in enumerate(late)}}
+    return {name: now + STAGGER * place for place, (_, name) in enumerate(late)}

@@ -67,7 +67,7 @@ class Worker:
     running: dict[str, Running] = field(default_factory=dict)
     ailing: Ailing | None = None
     looked_at: float = float("-inf")  # when the database last answered, on the monotonic clock
-    first_look: bool = True
+    not_before: dict[str, float] | None = None  # of those that were late at the start: when their first turn comes
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     # what is due
@@ -84,9 +84,9 @@ class Worker:
             self.fell_ill(problem)
             return {}
         self.looked_at = self.monotonic()
-        if self.first_look:
-            self.first_look = False
-            moments = due.staggered(moments, now)
+        if self.not_before is None:
+            self.not_before = due.staggered(moments, now)
+        moments = {name: max(at, self.not_before.get(name, 0.0)) for name, at in moments.items()}
         return {name: at for name, at in moments.items() if name not in self.running}
 
     def ask(self) -> None:
