@@ -16,6 +16,7 @@ from daemon.commands.options import Globals
 from daemon.errors import SkipRecord
 from daemon.platforms import registry
 from daemon.settings import Settings
+from daemon.sync.leases import Keeper, owner
 from daemon.sync.roster import Roster
 from state.store import Store, Tx
 
@@ -43,8 +44,18 @@ class Session:
     def mappings(self) -> dict[str, Mapping]:
         return self._loaded[1]
 
-    def roster(self, store: Store) -> Roster:
-        return assemble.roster(self.settings, store, loaded=self.mappings)
+    def roster(self, store: Store, keeper: Keeper | None = None) -> Roster:
+        return assemble.roster(self.settings, store, loaded=self.mappings, keeper=keeper)
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[Roster]:
+        """What a run works with: the database, and our leases of the connections, given back at the end."""
+        with self.store() as store:
+            keeper = Keeper(store, owner(), self.settings.service.lease.total_seconds())
+            try:
+                yield self.roster(store, keeper)
+            finally:
+                keeper.close()
 
     @contextlib.contextmanager
     def store(self, *, exclusive: bool = True) -> Iterator[Store]:

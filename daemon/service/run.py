@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -34,7 +33,7 @@ from daemon.service.notify import Notify
 from daemon.service.worker import Worker
 from daemon.settings import Settings
 from daemon.sync.books import Report
-from daemon.sync.leases import Keeper
+from daemon.sync.leases import Keeper, owner
 from daemon.sync.roster import Roster
 from state.store import Store
 
@@ -65,7 +64,7 @@ class Service:
         self._load = load
         self.settings, self._mappings = load()
         self.notify = notify or Notify.from_environment()
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(3).hex()}"
+        self.name = owner()
         self.stop, self._wake = threading.Event(), threading.Event()
         self._reload_asked = self._run_asked = False
         self._gates: registry.Gates = {}
@@ -192,8 +191,11 @@ class Service:
             self._run_asked = True
             self._wake.set()
 
-        wanted: dict[int, Callable[[int, FrameType | None], None]] = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload, signal.SIGUSR1: run_now}
-        return {number: signal.signal(number, handler) for number, handler in wanted.items()}
+        def now(number: int, handler: Callable[[int, FrameType | None], None]) -> Any:
+            return signal.signal(number, handler)
+
+        wanted = ((signal.SIGTERM, end), (signal.SIGINT, end), (signal.SIGHUP, reload), (signal.SIGUSR1, run_now))
+        return {number: now(number, handler) for number, handler in wanted}
 
     # the beat of the main thread
 

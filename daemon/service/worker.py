@@ -73,7 +73,7 @@ class Worker:
     # what is due
 
     def look(self) -> dict[str, float]:
-        """When each connection's next turn is due, but for those under way; nothing while the database is in trouble."""
+        """When each connection's next turn is due, but for those under way. Nothing is, while the database ails."""
         if self.ailing is not None and not self._well_again():
             return {}
         now = self.roster.clock()
@@ -169,7 +169,7 @@ class Worker:
     # when something is wrong
 
     def _refused(self, name: str, problem: RosterdError) -> None:
-        """The run as a whole could not be: for a connection of its own, that is its failure, to be tried again later."""
+        """The run as a whole could not be: that is this connection's failure, to be tried again later."""
         log.error("run.refused", connection=name, error=str(problem), hint=problem.hint)
         try:
             with self.store.transaction() as tx:

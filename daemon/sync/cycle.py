@@ -344,6 +344,8 @@ def _close(cycle: Cycle, turn: Turn, *, broken: bool) -> None:
     except Overtaken as problem:
         turn.problem = problem
     finally:
+        if isinstance(turn.problem, Overtaken):
+            turn.books.paused = str(turn.problem)
         if turn.held is not None and roster.keeper is not None:
             roster.keeper.release(turn.held)
 
