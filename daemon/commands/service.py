@@ -207,19 +207,16 @@ def _left(place: Place, wanted: Wanted) -> list[str]:
 @command.command()
 @which
 @config_option
-@forced
 @as_json
 @click.pass_context
-def show(
-    ctx: click.Context, user: bool, name: str, sync: bool, config: Path | None, force: bool, as_json: bool
-) -> None:
+def show(ctx: click.Context, user: bool, name: str, sync: bool, config: Path | None, as_json: bool) -> None:
     """The unit files as install would write them.
 
     \b
     rosterd service show --sync
     """
     wanted = Wanted(user, sync, name)
-    texts = _texts(wanted, _config(ctx, wanted, config), force=force)
+    texts = _texts(wanted, _config(ctx, wanted, config), force=True)
     if as_json:
         json_out(texts)
     else:
