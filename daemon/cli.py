@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "merge": "Say that two contacts are one person.",
     "unmerge": "Undo a merge.",
     "mapping": "Try a mapping on a record, and see the presets.",
+    "service": "Install or remove rosterd as a systemd service.",
     "sandbox": "Serve all platforms locally, to try things on.",
     "config": "Show every setting, or those in effect.",
     "db": "Upgrade, check, back up or tidy the database.",

@@ -31,6 +31,7 @@ from daemon.settings_secrets import SECRETIVE, tables, take_secrets
 
 PREFIX = "ROSTERD_"
 LEVEL = "ROSTERD_LOG"  # the short form of ROSTERD_LOG__LEVEL
+CREDENTIALS = ("connections", "state", *SECRETIVE)  # tables that a credential may be for; others are not for us
 NOT_SETTINGS = re.compile(r"ROSTERD_(CONFIG|LOG|TEST_.*)", re.IGNORECASE)
 
 
@@ -159,12 +160,12 @@ def read_credentials(found: Found) -> Tree:
         )
         return {}
     for name in os.listdir(folder):
-        if (loc := _steps(name))[0] in ("connections", *SECRETIVE):
+        if (loc := _steps(name))[0] in CREDENTIALS:
             found.origins.setdefault(loc, f"credential {name}")
     tree = NestedSecretsSettingsSource(
         SecretsSettingsSource(_Reader), folder, secrets_nested_delimiter="__", secrets_prefix=""
     )()
-    return {name: tree[name] for name in ("connections", *SECRETIVE) if name in tree}
+    return {name: tree[name] for name in CREDENTIALS if name in tree}
 
 
 def _steps(name: str) -> Loc:
