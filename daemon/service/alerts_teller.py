@@ -172,13 +172,14 @@ class Teller:
         problems |= self._all_at_once({name: ways[name] for name in missing - down}, what)
         had |= missing - problems.keys()
         down |= problems.keys()
-        self._forget(what)
+        while len(self._had) > REMEMBERED:  # also of alerts whose end another worker tells
+            self._had.pop(next(iter(self._had)))
         return Told(heard=bool(had) or not ways, owed=bool(problems))
 
     def _all_at_once(self, ways: Ways, what: News) -> dict[str, str]:
         """Each on a thread, so that none waits for another; returns what went wrong."""
         end = time.monotonic() + DEADLINE
-        problems: dict[str, str] = {name: "still busy with the alert before" for name in self._busy(ways)}
+        problems: dict[str, str] = dict.fromkeys(self._busy(ways), "still busy with the alert before")
         outcome: dict[str, str | None] = {}
         started = [(name, _start(name, way, what, outcome)) for name, way in ways.items() if name not in problems]
         for name, thread in started:
@@ -202,11 +203,6 @@ class Teller:
         elif self._failing.get(name) != problem:
             log.error("alert.way_fails", way=name, error=problem, hint="rosterd alerts test")
             self._failing[name] = problem
-
-    def _forget(self, what: News) -> None:
-        """Memory is bounded, also by alerts whose end another worker tells."""
-        while len(self._had) > REMEMBERED:
-            self._had.pop(next(iter(self._had)))
 
 
 def _start(name: str, way: Way, what: News, outcome: dict[str, str | None]) -> threading.Thread:

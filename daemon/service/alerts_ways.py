@@ -99,7 +99,8 @@ def command(words: list[str], news: News, *, seconds: float = COMMAND_SECONDS) -
 
 
 def _ended(process: subprocess.Popen[bytes], text: bytes, name: str, seconds: float) -> str:
-    assert process.stdin and process.stderr
+    assert process.stdin is not None
+    assert process.stderr is not None
     said = _Tail(process.stderr)
     with contextlib.suppress(BrokenPipeError), process.stdin:  # it need not listen
         process.stdin.write(text)

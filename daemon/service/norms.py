@@ -123,7 +123,7 @@ def _stretches(past: Changes, far: int) -> Iterator[int]:
 
 
 def quiet(changes: Changes, until: int, far: int) -> Quiet | None:
-    """How long nothing had changed at the end of hour `until`, which was the last to be read; None: nothing ever did."""
+    """How long nothing had changed by hour `until`, the last that was read; None: nothing ever did."""
     seen = sorted(at for at in changes if at <= until)
     last = max((at for at in seen if changes[at]), default=None)
     if last is None:

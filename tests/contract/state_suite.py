@@ -13,6 +13,7 @@ import pytest
 
 from state.model import Account, Hold, Noted
 from state.store import Store, Tx
+from tests.contract.state_alerts import KeepsAlerts, broken
 from tests.contract.state_outreaches import KeepsOutreaches, act
 from tests.contract.state_people import KeepsContacts, KeepsLinks
 from tests.contract.state_rows import ANN, contact, link, owed
@@ -32,6 +33,7 @@ def _write_everywhere(tx: Tx) -> None:
     tx.journal.add([Noted("took", {}, 1)])
     tx.holds.open(Hold("k", "match", {}))
     tx.runs.begin(1.0)
+    tx.alerts.add(broken())
 
 
 def _all_there_is(tx: Tx) -> list[Any]:
@@ -48,6 +50,7 @@ def _all_there_is(tx: Tx) -> list[Any]:
         *tx.journal.of_contacts({1}),
         *tx.holds.listed(),
         *tx.runs.latest(),
+        *tx.alerts.recent(1),
     ]
 
 
@@ -58,7 +61,7 @@ class KeepsTransactionsApart:
         def write_and_stop() -> None:
             with store.transaction() as tx:
                 _write_everywhere(tx)
-                assert len(_all_there_is(tx)) == 12
+                assert len(_all_there_is(tx)) == 13
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -71,7 +74,7 @@ class KeepsTransactionsApart:
         with store.transaction() as tx:
             _write_everywhere(tx)
         with store.look() as tx:
-            assert len(_all_there_is(tx)) == 12
+            assert len(_all_there_is(tx)) == 13
 
     @pytest.mark.timeout(8)
     def test_looking_waits_for_no_writer_and_sees_nothing_half_done(self, store: Store) -> None:
@@ -118,5 +121,7 @@ class KeepsTransactionsApart:
             assert [c.id for c in tx.contacts.all()] == list(range(1, 41))
 
 
-class StateContract(KeepsContacts, KeepsLinks, KeepsTheOutbox, KeepsOutreaches, KeepsRecords, KeepsTransactionsApart):
+class StateContract(
+    KeepsContacts, KeepsLinks, KeepsTheOutbox, KeepsOutreaches, KeepsRecords, KeepsAlerts, KeepsTransactionsApart
+):
     """Everything an engine must keep."""
