@@ -171,7 +171,7 @@ class Teller:
         problems = dict.fromkeys(missing & down, "it failed a moment ago")
         problems |= self._all_at_once({name: ways[name] for name in missing - down}, what)
         had |= missing - problems.keys()
-        down |= problems.keys()
+        down.update(problems)
         while len(self._had) > REMEMBERED:  # also of alerts whose end another worker tells
             self._had.pop(next(iter(self._had)))
         return Told(heard=bool(had) or not ways, owed=bool(problems))

@@ -108,7 +108,7 @@ def test_a_machine_that_was_off_is_no_silent_feed(days: int) -> None:
     back = START + 3 * WEEK + days * DAY
     assert not silent({**changes, back: 0}, back)
     assert silent({**changes, **dict.fromkeys(range(back, back + 6), 0)}, back + 5)
-    later = {**changes, **{at: 10 for at in range(back, back + DAY)}}
+    later = {**changes, **dict.fromkeys(range(back, back + DAY), 10)}
     found = norms.norm(later, back + DAY, 2)
     assert found is not None
     assert found.patience == 6
@@ -124,13 +124,13 @@ def test_what_gathered_while_nobody_looked_may_be_as_much_more(changed: int, ala
 def test_one_that_is_read_every_six_hours_is_judged_by_its_readings() -> None:
     """Its rows speak for six hours each: what is between them is no hole."""
     far = norms.reach(6 * 3600)
-    changes = {at: 60 for at in range(START, START + 3 * WEEK, 6)}
+    changes = dict.fromkeys(range(START, START + 3 * WEEK, 6), 60)
     last = max(changes)
     found = norms.norm(changes, last, far)
     assert found is not None
     assert (found.quiet, found.patience) == (6, 18)
-    assert not silent({**changes, **{last + 6: 0, last + 12: 0, last + 18: 0}}, last + 18, far)
-    assert silent({**changes, **{last + 6: 0, last + 12: 0, last + 18: 0, last + 24: 0}}, last + 24, far)
+    assert not silent({**changes, last + 6: 0, last + 12: 0, last + 18: 0}, last + 18, far)
+    assert silent({**changes, last + 6: 0, last + 12: 0, last + 18: 0, last + 24: 0}, last + 24, far)
     assert unusual({**changes, last + 6: 20 * 60}, last + 6, far)
 
 
@@ -166,7 +166,7 @@ def test_a_feed_with_hardly_any_days_of_change_has_no_norm_of_silence(active: in
 
 @pytest.mark.parametrize("rate", [0.3, 5.0])
 def test_people_who_come_at_random_alarm_nobody_for_ten_years(rate: float) -> None:
-    """Counts as they really are: some an hour on average by day, a tenth of that by night, independent of each other."""
+    """Counts as they really are: some an hour by day, a tenth of that by night, nobody knowing of others."""
     chance = random.Random(20)
     changes: dict[int, int] = {}
     for at in range(START, START + 520 * WEEK):
