@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -341,6 +343,26 @@ def test_a_way_that_fails_does_not_stop_the_others(world: World) -> None:
     assert world.look(30) == []
     assert world.mailbox.said == ["fuse:strive:update healed"]
     assert (world.look(DAY), world.mailbox.said) == ([], [])
+
+
+def test_a_way_that_hangs_holds_up_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the look, not the other ways; while it hangs it is not asked again."""
+    monkeypatch.setattr(teller, "DEADLINE", 0.2)
+    world.ways["mail"] = world.mailbox
+    over, asked = threading.Event(), []
+    world.mailbox.while_told = lambda: (asked.append(world.now), over.wait(20))
+    world.trips()
+    began = time.monotonic()
+    world.alarms.look()
+    assert time.monotonic() - began < 0.15
+    world.alarms.close()
+    assert world.person.said == ["fuse:strive:update broken"]
+    world.trips("create")
+    assert world.look(30) == ["fuse:strive:create broken"]
+    assert len(asked) == 1
+    over.set()
+    assert world.look(HOUR) == []
+    assert sorted(set(world.mailbox.said)) == ["fuse:strive:create broken", "fuse:strive:update broken"]
 
 
 def test_who_never_heard_that_it_broke_is_not_told_that_it_healed(world: World) -> None:

@@ -75,7 +75,7 @@ def test_what_is_broken_is_listed_with_what_to_do(shell: Shell) -> None:
     world.person.down = "it is out of order"
     world.look(15)
     text = shell("alerts", "list").stdout
-    assert "not yet, after 1 tries" not in text.splitlines()[1]
+    assert "not yet, after 1 try" in text.splitlines()[2]
     assert text.splitlines()[1].split()[1:3] == ["fuse", "strive"]
     assert f"   rosterd holds show {hold}" in text.splitlines()
     assert "a mass change (create) at strive waits" in text

@@ -220,6 +220,15 @@ def test_said_twice_it_is_the_same_mail() -> None:
     assert received(box, 0)["Message-ID"] == received(box, 1)["Message-ID"]
 
 
+@pytest.mark.parametrize(
+    "address", ["a@example.org\nBcc: eve@example.com", "a@example.org\n", "<a@example.org>", "a b@c"]
+)
+def test_an_address_with_more_in_it_is_refused(address: str) -> None:
+    """It would write into the head of the mail."""
+    with Mailbox() as box, pytest.raises(ValueError, match="is no mail address"):
+        settings(box, email_to=[address])
+
+
 def test_nothing_that_is_told_gets_into_the_head_of_a_mail() -> None:
     evil = News("k", "failed", "s", "broken", NOON, None, "x\r\nBcc: eve@example.com\r\n\r\nhello é", "y", "h", "c")
     with Mailbox() as box:
