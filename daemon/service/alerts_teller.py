@@ -95,7 +95,7 @@ class Teller:
     # the database itself
 
     def storage(self, trouble: str | None) -> None:
-        if "storage" not in self._settings.alerts.on:
+        if trouble is not None and "storage" not in self._settings.alerts.on:
             return
         self._storage.say(trouble)
         self.tell_of_storage()
@@ -136,8 +136,8 @@ class Teller:
                 due = tx.alerts.due(self._clock(), AT_ONCE)
             for alert in due:
                 self._tell_one(alert, down)
-        except DBAPIError as problem:  # whoever syncs meets it too, and says so
-            log.warning("alert.database_away", error=str(problem.orig))
+        except DBAPIError as problem:
+            log.debug("alert.not_told_yet", error=str(problem.orig))  # whoever syncs meets it too, and says so once
 
     def _tell_storage(self, down: set[str]) -> None:
         alert = self._storage.take(self._clock())

@@ -118,6 +118,15 @@ def test_a_tripped_fuse_is_told_until_a_person_has_decided(world: World) -> None
     assert world.look(15) == ["fuse:strive:create healed"]
 
 
+def test_a_fuse_that_trips_again_at_once_is_another_mass_change(world: World) -> None:
+    world.trips()
+    assert world.look() == ["fuse:strive:update broken"]
+    world.now += 5
+    world.decides()
+    world.trips()
+    assert world.look(5) == ["fuse:strive:update healed", "fuse:strive:update broken"]
+
+
 def test_an_opt_out_that_is_refused_is_told_until_none_is_left(world: World) -> None:
     """One alert however many they are; an edit that is refused is none."""
     world.owes("1", state="dead", lane=1)
@@ -526,3 +535,10 @@ def test_trouble_that_comes_back_before_its_end_was_told_is_the_same(world: Worl
 def test_trouble_is_not_told_where_it_is_not_asked_for(world: World) -> None:
     world.alarms.reload(world.configured('[alerts]\non = ["failed"]\n'))
     assert trouble(world, "disk full") == []
+
+
+def test_trouble_that_is_no_longer_asked_for_is_over_when_it_is(world: World) -> None:
+    assert trouble(world, "disk full") == ["storage broken"]
+    world.alarms.reload(world.configured('[alerts]\non = ["failed"]\n'))
+    trouble(world, None)
+    assert world.look() == ["storage healed"]
