@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from state.model import Account, Hold, Noted
 from state.store import Store, Tx
+from tests.contract.state_alerts import KeepsAlerts, broken
 from tests.contract.state_leases import KeepsLeases, KeepsWorkers
 from tests.contract.state_outreaches import KeepsOutreaches, act
 from tests.contract.state_people import KeepsContacts, KeepsLinks
@@ -35,6 +36,7 @@ def _write_everywhere(tx: Tx) -> None:
     tx.journal.add([Noted("took", {}, 1)])
     tx.holds.open(Hold("k", "match", {}))
     tx.runs.begin(1.0)
+    tx.alerts.add(broken())
 
 
 def _all_there_is(tx: Tx) -> list[Any]:
@@ -51,6 +53,7 @@ def _all_there_is(tx: Tx) -> list[Any]:
         *tx.journal.of_contacts({1}),
         *tx.holds.listed(),
         *tx.runs.latest(),
+        *tx.alerts.recent(1),
     ]
 
 
@@ -61,7 +64,7 @@ class KeepsTransactionsApart:
         def write_and_stop() -> None:
             with store.transaction() as tx:
                 _write_everywhere(tx)
-                assert len(_all_there_is(tx)) == 12
+                assert len(_all_there_is(tx)) == 13
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -74,7 +77,7 @@ class KeepsTransactionsApart:
         with store.transaction() as tx:
             _write_everywhere(tx)
         with store.look() as tx:
-            assert len(_all_there_is(tx)) == 12
+            assert len(_all_there_is(tx)) == 13
 
     @pytest.mark.timeout(8)
     def test_looking_waits_for_no_writer_and_sees_nothing_half_done(self, store: Store) -> None:
@@ -128,6 +131,7 @@ class StateContract(
     KeepsRecords,
     KeepsLeases,
     KeepsWorkers,
+    KeepsAlerts,
     KeepsTransactionsApart,
 ):
     """Everything an engine must keep."""

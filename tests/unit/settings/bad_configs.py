@@ -53,6 +53,32 @@ ADDED = [
         "priority = true",
         [f"{C}:5:1: connections.strive.priority: must be a number, not true or false"],
     ),
+    (
+        "a webhook nobody could check",
+        '[alerts]\nwebhook = "https://example.org/hooks"',
+        [
+            f"{C}:5:2: alerts: webhook without webhook_secret_file "
+            "(it is signed: `openssl rand -hex 24 > webhook.secret`)"
+        ],
+    ),
+    (
+        "two mail addresses in one",
+        '[alerts]\nemail_to = ["a@example.org, b@example.org"]\nemail_from = "a@example.org"',
+        [
+            f"{C}:6:13: alerts.email_to.0: 'a@example.org, b@example.org' is no mail address "
+            '(like "oncall@example.org")'
+        ],
+    ),
+    (
+        "a mail server without a port",
+        '[alerts]\nsmtp = "mail.example.org"',
+        [f"{C}:6:1: alerts.smtp: 'mail.example.org' is no mail server (like \"mail.example.org:587\")"],
+    ),
+    (
+        "a name to log in with, and no password",
+        '[alerts]\nsmtp_username = "rosterd"',
+        [f"{C}:5:2: alerts: smtp_username and smtp_password_file go together (give both, or neither)"],
+    ),
     ("half a priority", "priority = 1.5", [f"{C}:5:1: connections.strive.priority: must be a whole number"]),
     ("a number for a switch", "enabled = 3", [f"{C}:5:1: connections.strive.enabled: must be true or false"]),
     (
