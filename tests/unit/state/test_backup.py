@@ -152,9 +152,9 @@ def test_a_damaged_database_makes_no_backup(store: Store, path: Path, tmp_path: 
     with path.open("r+b") as file:
         file.seek(20 * 4096)
         file.write(b"\xff" * 4096)
-    with closing(Store(f"sqlite:///{path}", exclusive=False)) as looking:
-        with pytest.raises(Troubled, match="damaged") as problem:
-            backup(looking, tmp_path / "a.db")
+    looking = Store(f"sqlite:///{path}", exclusive=False)
+    with closing(looking), pytest.raises(Troubled, match="damaged") as problem:
+        backup(looking, tmp_path / "a.db")
     assert problem.value.trouble.kind == "damaged"
     assert not [name for name in names(tmp_path) if name.startswith((".a.db", "a.db"))]
 
