@@ -81,9 +81,12 @@ def load(path: Path | None = None) -> Settings:
     return _or_raise(found, settings)
 
 
-def load_all(path: Path | None = None) -> tuple[Settings, dict[str, Mapping]]:
-    """The settings and the mapping of every connection; what is wrong with either is told together."""
-    found = gather(path or find())
+def load_all(path: Path | None = None, *, text: str | None = None) -> tuple[Settings, dict[str, Mapping]]:
+    """The settings and the mapping of every connection; what is wrong with either is told together.
+
+    `text`: what the file would say, instead of what it says.
+    """
+    found = gather(path or find(), text=text)
     settings, sound = _checked(found)
     loaded, problems = _load_mappings(found, sound)
     return _or_raise(found, settings, problems), loaded
