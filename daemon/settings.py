@@ -8,6 +8,7 @@ Everything that is wrong is told at once, in one `BadConfig`, each with file, li
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as ReadOnly
 from datetime import timedelta
@@ -205,6 +206,11 @@ def shown(settings: Settings) -> dict[str, dict[str, Any]]:
     return {dotted(loc): {"value": value, "from": _from(settings, loc)} for loc, value in _leaves(settings)}
 
 
+def tree(settings: Settings) -> dict[str, Any]:
+    """As much of the configuration as says what settings there are: the platforms of the connections."""
+    return {"connections": {name: {"platform": one.platform} for name, one in settings.connections.items()}}
+
+
 def _leaves(model: BaseModel, at: Loc = ()) -> Iterator[tuple[Loc, Any]]:
     for key in type(model).model_fields:
         value = getattr(model, key)
@@ -225,7 +231,15 @@ def _presentable(value: Any) -> Any:
             return show_duration(value)
         case Path():
             return str(value)
+        case str():
+            return masked(value)
     return value
+
+
+def masked(text: str) -> str:
+    """The address of a database without the password in it; any other text as it is."""
+    without = re.sub(r"^(postgres[\w+]*://[^:/@\s]*):\S*@", rf"\1:{MASK}@", text)
+    return re.sub(r"^(postgres[\w+]*://\S*[?&]password=)[^&]*", rf"\1{MASK}", without)
 
 
 def _from(settings: Settings, loc: Loc) -> str:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from daemon import configfile
 from daemon.configfile import UNSET, changed
+from daemon.configlayout import Layout, rendered
 from daemon.errors import RosterdError
 
 FILE = """\
@@ -122,8 +123,8 @@ def values(draw: st.DrawFn) -> str:
         return "[\n  [1, 2],\n  # what\n  'x',\n]"
     if how == 2:
         inside = draw(st.lists(st.tuples(KEYS, LEAVES), max_size=3, unique_by=lambda pair: pair[0]))
-        return "{ " + ", ".join(f"{key} = {configfile.rendered(one)}" for key, one in inside) + " }"
-    return configfile.rendered(draw(LEAVES))
+        return "{ " + ", ".join(f"{key} = {rendered(one)}" for key, one in inside) + " }"
+    return rendered(draw(LEAVES))
 
 
 @st.composite
@@ -193,14 +194,18 @@ def _full(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _apart(before: str, after: str) -> tuple[int, int]:
     """How many characters at the beginning, and at the end, are the same."""
-    start = len(os.path.commonprefix([before, after]))
-    rest = before[start:][::-1], after[start:][::-1]
-    return start, len(os.path.commonprefix(list(rest)))
+    start = _alike(before, after)
+    return start, _alike(before[start:][::-1], after[start:][::-1])
+
+
+def _alike(one: str, other: str) -> int:
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _extent(text: str, loc: tuple[str, ...]) -> int:
     """How long the lines of this key are: nothing, where it is not there yet."""
-    layout = configfile.Layout(text.replace("\r\n", "\n"))
+    layout = Layout(text.replace("\r\n", "\n"))
     mine = layout.values.get(loc)
     if mine is None:
         return 0
