@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
+from daemon import places
 from daemon.errors import BadConfig
 from daemon.logs import hide
 from daemon.settings_models import Consent, Fuse, Identity, Limit, Log, Settings, State
@@ -51,7 +52,7 @@ __all__ = [
     "shown",
 ]
 
-PLACES = (Path("config.toml"), Path("/etc/rosterd/config.toml"))
+PLACES = places.CONFIG
 MASK = "•••"
 
 
