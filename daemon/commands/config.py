@@ -13,6 +13,7 @@ from daemon.commands.options import CONFIG_KEY, as_json
 from daemon.commands.session import session
 from daemon.configlayout import rendered as as_toml
 from daemon.output import json_out, say, table
+from mappings.schema import schema as mapping_schema
 
 
 @click.group()
@@ -34,12 +35,26 @@ def example(schema: bool) -> None:
 
     \b
     rosterd config example > config.toml
-    rosterd config example --schema > config.schema.json
     """
     if schema:
         json_out(configuration.config_schema())
     else:
         click.echo(rendered.example(), nl=False)
+
+
+@command.command()
+@click.argument("which", type=click.Choice(["config", "mapping"]))
+def schema(which: str) -> None:
+    """The JSON Schema of config.toml, or of a mapping, for editors.
+
+    Name it in the first line of the file: `#:schema ./config.schema.json` in TOML, and in YAML
+    `# yaml-language-server: $schema=./mapping.schema.json`.
+
+    \b
+    rosterd config schema config > config.schema.json
+    rosterd config schema mapping > mappings/mapping.schema.json
+    """
+    json_out(configuration.config_schema() if which == "config" else mapping_schema())
 
 
 @command.command()

@@ -82,7 +82,7 @@ def ask(folder: Path, line: str, **env: str) -> list[str]:
         ("rosterd sync --conn", ["--connection"]),
         ("rosterd sync --connection ", ["strive_atl", "colony"]),
         ("rosterd sync --connection s", ["strive_atl"]),
-        ("rosterd config s", ["set", "show"]),
+        ("rosterd config sh", ["show"]),
     ],
 )
 def test_bash_completes(folder: Path, line: str, offered: list[str]) -> None:

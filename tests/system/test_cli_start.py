@@ -15,7 +15,7 @@ from daemon import cli, errors
 from daemon.cli import COMMANDS, exit_code
 from tests.system.cli_world import ROOT, Shell, environment
 
-WITHOUT_JSON = {"sandbox", "config example", "completion"}
+WITHOUT_JSON = {"sandbox", "config example", "config schema", "completion"}
 """The first shows nothing but an address; the others are files in formats of their own."""
 
 
