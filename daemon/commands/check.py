@@ -46,7 +46,7 @@ class Finding:
 @click.option(
     "--sample",
     type=click.IntRange(0),
-    default=50_000,
+    default=20_000,
     show_default=True,
     metavar="N",
     help="To say whom a change would touch, look at about N people at most; 0: at all.",
