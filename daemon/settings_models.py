@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
@@ -47,8 +48,15 @@ class Identity(Part):
     )
 
 
+def _half_is_enough(schema: dict[str, Any]) -> None:
+    """The other half keeps its default (see `Limits`): an editor must not ask for it."""
+    schema.pop("required", None)
+
+
 class Limit(Part):
     """Tripped by a count above both: so many rows, and so many per cent of what the connection holds."""
+
+    model_config = ConfigDict(json_schema_extra=_half_is_enough)
 
     rows: Whole = Field(ge=0)
     percent: Number = Field(ge=0, le=100)

@@ -35,10 +35,13 @@ CREDENTIALS = ("connections", "state", *SECRETIVE)  # tables that a credential m
 NOT_SETTINGS = re.compile(r"ROSTERD_(CONFIG|LOG|TEST_.*)", re.IGNORECASE)
 
 
-def gather(path: Path) -> Found:
-    """Read every source. Raises `BadConfig` only where the file as a whole cannot be read."""
+def gather(path: Path, *, text: str | None = None) -> Found:
+    """Read every source. Raises `BadConfig` only where the file as a whole cannot be read.
+
+    `text`: what the file would say, instead of what it says.
+    """
     found = Found(path)
-    file = read_file(found)
+    file = read_text(found, text) if text is not None else read_file(found)
     environment, credentials = read_environment(found), read_credentials(found)
     connections = _connection_names(file, environment)
     for layer in (environment, credentials):
@@ -59,6 +62,11 @@ def read_file(found: Found) -> Tree:
         raise BadConfig([f"{found.path}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError as error:
         raise BadConfig([f"{found.path}: is not UTF-8 text (byte {error.start})"]) from None
+    return read_text(found, text)
+
+
+def read_text(found: Found, text: str) -> Tree:
+    """The tree of a TOML text; every key's place is noted."""
     try:
         document = spanned_toml.loads(text)
     except spanned_toml.TOMLDecodeError as error:

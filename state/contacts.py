@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, tuple_, update
 
 from state.bulk import add_rows
 from state.model import Contact, Entry, dumps, loads
@@ -58,6 +58,10 @@ class Contacts:
         """The next contacts by id that were not merged into another."""
         query = select(contacts).where(contacts.c.id > after, contacts.c.merged_into.is_(None))
         return [_contact(row) for row in self._db.execute(query.order_by(contacts.c.id).limit(limit))]
+
+    def last_id(self) -> int:
+        """The highest id there is; 0 when there is nobody."""
+        return int(self._db.execute(select(func.max(contacts.c.id))).scalar() or 0)
 
     def all(self) -> Iterator[Contact]:
         after = 0
@@ -116,8 +120,6 @@ class Contacts:
         return [found[number] for number in sorted(found)][:limit]
 
     def count(self) -> int:
-        from sqlalchemy import func
-
         query = select(func.count()).select_from(contacts).where(contacts.c.merged_into.is_(None))
         return int(self._db.execute(query).scalar_one())
 

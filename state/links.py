@@ -125,6 +125,11 @@ class Links:
         query = select(links).where(links.c.state == state).order_by(links.c.id).limit(limit)
         return [_link(row) for row in self._db.execute(query)]
 
+    def walk(self, connection: str, state: str, after: int, limit: int) -> list[Link]:
+        """The next records of a connection by id that are in this state."""
+        mine = links.c.connection == connection, links.c.state == state, links.c.id > after
+        return [_link(row) for row in self._db.execute(select(links).where(*mine).order_by(links.c.id).limit(limit))]
+
     def count_missed(self, connection: str, sweep: int) -> int:
         query = select(func.count()).where(
             links.c.connection == connection, links.c.sweep <= sweep, links.c.state != "vanished"

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -31,8 +32,13 @@ class Session:
     globals: Globals
 
     @cached_property
+    def file(self) -> Path:
+        """The config file. Raises BadConfig where there is none."""
+        return config.find(self.globals.config)
+
+    @cached_property
     def _loaded(self) -> tuple[Settings, dict[str, Mapping]]:
-        settings, mappings = config.load_all(config.find(self.globals.config))
+        settings, mappings = config.load_all(self.file)
         set_up_log(self.globals, settings)
         return settings, mappings
 

@@ -24,14 +24,14 @@ def introduce(tx: Tx, roster: Roster) -> None:
     known = tx.connections.all()
     for name, side in roster.sides.items():
         if name not in known:
-            tx.connections.add(Account(name, side.platform, side.account, mapping=_rules(side), plan_after=0))
+            tx.connections.add(Account(name, side.platform, side.account, mapping=rules(side), plan_after=0))
 
 
 def prepare(tx: Tx, roster: Roster, run: int | None, names: Collection[str]) -> dict[str, Account]:
     """Notice mappings of these connections that changed: they are read again, and planned again."""
     known = tx.connections.all()
     for name, side in roster.sides.items():
-        _same_account(known[name], side)
+        same_account(known[name], side)
         if name in names:
             _mapping_changed(tx, known[name], side, roster.clock(), run)
     for name in known.keys() - roster.sides.keys():
@@ -45,7 +45,8 @@ def prepare(tx: Tx, roster: Roster, run: int | None, names: Collection[str]) -> 
     return known
 
 
-def _same_account(account: Account, side: Side) -> None:
+def same_account(account: Account, side: Side) -> None:
+    """Raises NeedsPerson when the connection is pointed at another account than the records are of."""
     if account.account and side.account and account.account != side.account:
         raise NeedsPerson(
             f"connection {side.name} was {account.account} and is now {side.account}",
@@ -53,13 +54,13 @@ def _same_account(account: Account, side: Side) -> None:
         )
 
 
-def _rules(side: Side) -> dict[str, str]:
+def rules(side: Side) -> dict[str, str]:
     """What, when it changes, means that everybody is read and planned again."""
     return {**side.mapping.digest, "direction": side.direction}
 
 
 def _mapping_changed(tx: Tx, account: Account, side: Side, now: float, run: int | None) -> None:
-    before, after = account.mapping, _rules(side)
+    before, after = account.mapping, rules(side)
     changed = sorted(n for n in {*before, *after} if before.get(n) != after.get(n))
     if not changed:
         return

@@ -53,7 +53,7 @@ def files(folder: Path) -> Iterator[Path]:
 
 def test_the_wheel_carries_every_file_of_the_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     """Presets, migrations and type markers too: a line in .gitignore can take them away without a word."""
-    shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    shipped = {name for name in wheel.namelist() if ".dist-info/" not in name and ".data/" not in name}
     written = {str(path.relative_to(ROOT)) for package in PACKAGES for path in files(ROOT / package)}
     written |= {f"daemon/service/units/{path.relative_to(ROOT / 'deploy')}" for path in files(ROOT / "deploy")}
     assert shipped == written
@@ -67,6 +67,14 @@ def test_the_wheel_carries_every_file_of_the_packages_and_nothing_else(wheel: zi
 def test_nothing_but_unit_files_is_shipped_as_such() -> None:
     """deploy/ goes into the wheel as it is."""
     assert {path.suffix for path in files(ROOT / "deploy")} == {".service", ".timer"}
+
+
+def test_the_wheel_carries_the_manual_where_man_looks_for_it(wheel: zipfile.ZipFile) -> None:
+    """Beside the command: bin/rosterd, share/man."""
+    found = {name.partition(".data/data/")[2] for name in wheel.namelist() if "/share/man/" in name}
+    man = ROOT / "docs" / "man"
+    assert found == {f"share/man/{path.relative_to(man)}" for path in files(man)}
+    assert {"share/man/man1/rosterd.1", "share/man/man5/rosterd.toml.5"} < found
 
 
 def test_the_wheel_makes_the_command_and_names_what_it_needs(wheel: zipfile.ZipFile) -> None:
