@@ -15,7 +15,8 @@ from daemon.platforms.base import Connector, Facts
 from daemon.settings import Connection, Settings, mappings
 from daemon.sync.roster import FUSE, LimitLike, Roster, Rules, Side
 from mappings.contact import email, email_key, phone
-from state.engine import Locked, StateError
+from state import postgresql
+from state.errors import Locked, StateError, Unreachable
 from state.migrate import HEAD, revision
 from state.store import Store
 
@@ -131,13 +132,21 @@ def state_errors() -> Iterator[None]:
     except Locked as problem:
         raise Busy(str(problem), hint=problem.hint) from None
     except StateError as problem:
-        raise StopSync(str(problem), hint=problem.hint) from None
+        raise _said(problem) from None
     except DBAPIError as problem:
         raise _unusable(problem) from None
 
 
+def _said(problem: StateError) -> RosterdError:
+    """What the state said of itself: a server that is away may be back when it is tried again."""
+    kind = Busy if isinstance(problem, Unreachable) else StopSync
+    return kind(str(problem), hint=problem.hint)
+
+
 def _unusable(problem: DBAPIError) -> RosterdError:
     """Without the statement and its parameters, which are people."""
+    if postgresql.is_ours(problem):
+        return _said(postgresql.explained(problem))
     text = str(problem.orig)
     if "locked" in text:
         return Busy(f"the database is busy: {text}", hint="try again in a moment")

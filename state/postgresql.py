@@ -81,6 +81,11 @@ def looking(connection: Connection) -> Connection:
 # what went wrong
 
 
+def is_ours(problem: DBAPIError) -> bool:
+    """Whether it is PostgreSQL that complains."""
+    return type(problem.orig).__module__.partition(".")[0] == "psycopg"
+
+
 def explained(problem: DBAPIError) -> StateError:
     """A problem with PostgreSQL in words, without the statement or its parameters, which are people."""
     said = _first_line(str(problem.orig))
