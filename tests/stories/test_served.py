@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from daemon.platforms.base import Cursor, OptOut, Page, Push, Update
+from daemon.platforms.base import Cursor, OptOut, Page, Push
 from daemon.service import due
 from daemon.sync import cycle
 from daemon.sync.books import Report
