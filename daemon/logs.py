@@ -25,7 +25,7 @@ PERSONAL_KEYS = re.compile(
     r"|^(given|family|full|first|last|middle|nick)_name$"
 )
 EMAIL = re.compile(r"(?<![\w.%+'<>-])[\w.%+'<>-]+@[\w<>-]+(?:\.[\w<>-]+)+")  # a <secret> may stand inside
-PHONE = re.compile(r"(?<![\w.-])(?!\d{4}-\d\d-\d\d)(?:\+|\()?\d[\d().\s-]{7,}\d(?![\w-])")
+PHONE = re.compile(r"(?<![\w.-])(?!\d{4}-\d\d-\d\d|127\.0\.0\.1\b)(?:\+|\()?\d[\d().\s-]{7,}\d(?![\w-])")
 SECRET = re.compile(
     r"(?i)\b(basic|bearer|token|password|secret|api[_-]?key)((?:\s+|\s*[\"']?\s*[=:]\s*[\"']?))[\w.~+/=-]{6,}"
 )
