@@ -41,7 +41,7 @@ _HOLDS = {
     "outreach": "outreach in doubt",
 }
 _RUN = ("run", "when", "outcome", "connection")
-_BOOKS = ("read#", "changed#", "unchanged#", "out of scope#", "held#", "failed#", "sent#", "books")
+_BOOKS = ("read#", "changed#", "unchanged#", "out of scope#", "held#", "failed#", "sent#", "books~")
 
 
 def home(frame: Frame, seen: Overview, counted: Figures, promise: float) -> Html:
@@ -246,9 +246,8 @@ def _runs(seen: Overview) -> Html:
         return section("Last runs", empty(f"Quiet: {note}."), name="runs")
     rows = [row for run in loud for row in _run(run, seen.at)][:SHOWN]
     looked = "" if len(seen.runs) < LOOKED_THROUGH else ", they are not listed"
-    return section(
-        "Last runs", table((*_RUN, *_BOOKS), rows, label="Last runs", cards=False), note=note + looked, name="runs"
-    )
+    listed = table((*_RUN, *_BOOKS), rows, label="Last runs", cards=False)
+    return section("Last runs", listed, note=note + looked, name="runs")
 
 
 def _run(run: Run, now: float) -> Iterator[list[object]]:

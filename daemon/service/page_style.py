@@ -13,13 +13,12 @@ LIGHT = {
     "line": "#dfe0da",
     "accent": "#1f5f99",
     "on-accent": "#ffffff",
-    "second": "#8a6a1f",
     "ok": "#1c7044",
     "warn": "#8a5200",
     "bad": "#b3261e",
     "info": "#1f5f99",
     "bar": "#3b7fbd",
-    "bar2": "#c79a3a",
+    "bar2": "#ad7d1c",
 }
 DARK = {
     "ground": "#101316",
@@ -29,7 +28,6 @@ DARK = {
     "line": "#2d333a",
     "accent": "#86b9ea",
     "on-accent": "#0c1a27",
-    "second": "#dcb659",
     "ok": "#68cd94",
     "warn": "#f2b45a",
     "bad": "#ff8f86",
@@ -91,6 +89,7 @@ td small{display:block;color:var(--dim);font-size:13px}
 .badge.info{color:var(--info)}.badge.dim{color:var(--dim)}
 .badge>span{display:inline-block;width:1.1em;text-align:center}
 .scroll{overflow-x:auto}
+.scroll[tabindex] table{min-width:max-content}.scroll[tabindex] td.text{max-width:20em;min-width:14em}
 .alert{border-left:4px solid var(--bad)}
 .alert ul{margin:0;padding-left:18px}
 .done{border-left:4px solid var(--ok)}

@@ -13,6 +13,7 @@ import pytest
 
 from state.model import Account, Hold, Noted
 from state.store import Store, Tx
+from tests.contract.state_hours import KeepsHours
 from tests.contract.state_outreaches import KeepsOutreaches, act
 from tests.contract.state_people import KeepsContacts, KeepsLinks
 from tests.contract.state_rows import ANN, contact, link, owed
@@ -118,5 +119,7 @@ class KeepsTransactionsApart:
             assert [c.id for c in tx.contacts.all()] == list(range(1, 41))
 
 
-class StateContract(KeepsContacts, KeepsLinks, KeepsTheOutbox, KeepsOutreaches, KeepsRecords, KeepsTransactionsApart):
+class StateContract(
+    KeepsContacts, KeepsLinks, KeepsTheOutbox, KeepsOutreaches, KeepsRecords, KeepsHours, KeepsTransactionsApart
+):
     """Everything an engine must keep."""
