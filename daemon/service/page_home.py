@@ -53,14 +53,14 @@ def home(frame: Frame, seen: Overview, counted: Figures, promise: float) -> Html
         _hero(seen, counted, dead, _slowest(hours, promise)),
         _alerts(seen),
         _connections(seen, counted),
-        _holds(seen, counted),
-        _dead(frame, seen, dead),
         el(
             "div",
             section("Changes per hour", chart.changes(hours), name="hours"),
             section("Opt-out propagation", _propagation(hours, promise), name="propagation"),
             class_="pair",
         ),
+        _holds(seen, counted),
+        _dead(frame, seen, dead),
         _outbox(counted),
         _runs(seen),
         _search(),
@@ -120,7 +120,7 @@ def _alerts(seen: Overview) -> Html | None:
     if not seen.alerts:
         return None
     rows = [
-        el("li", veil.text(one.text), " ", moment(one.since, seen.at), el("p", veil.text(one.hint), class_="note"))
+        el("li", f"{veil.text(one.text)}, ", moment(one.since, seen.at), el("p", veil.text(one.hint), class_="note"))
         for one in seen.alerts
     ]
     return section("Broken, and not healed yet", el("ul", rows), name="alerts", class_="alert")

@@ -136,6 +136,7 @@ footer p{margin:2px 0}
 h1{font-size:22px}
 section{padding:14px}
 .pair{grid-template-columns:minmax(0,1fr);gap:0}.tiles{grid-template-columns:repeat(2,minmax(0,1fr));gap:8px}
+.tiles li:nth-child(5){grid-column:1/-1}
 table.cards thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table.cards,table.cards tbody{display:block}
 table.cards tr{display:flex;flex-wrap:wrap;align-items:baseline;gap:1px 14px;padding:10px 0;
@@ -143,7 +144,7 @@ border-bottom:1px solid var(--line)}
 table.cards tr:last-child{border-bottom:0;padding-bottom:0}
 table.cards tr:first-child{padding-top:0}
 table.cards td{display:block;border:0;padding:0;max-width:100%}
-table.cards td.text{flex:1 1 100%}
+table.cards td.text{flex:0 1 auto}
 table.cards td:first-child{font-weight:650}
 table.cards td:not(:first-child):not(.text):not([data-label=""])::before{content:attr(data-label) " ";
 color:var(--dim);font-size:13px}
