@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from state.model import Account, Hold, Noted
 from state.store import Store, Tx
 from tests.contract.state_alerts import KeepsAlerts, broken
+from tests.contract.state_hours import KeepsHours
 from tests.contract.state_leases import KeepsLeases, KeepsWorkers
 from tests.contract.state_outreaches import KeepsOutreaches, act
 from tests.contract.state_people import KeepsContacts, KeepsLinks
@@ -133,6 +134,7 @@ class StateContract(
     KeepsLeases,
     KeepsWorkers,
     KeepsAlerts,
+    KeepsHours,
     KeepsAnyText,
     KeepsTransactionsApart,
 ):
