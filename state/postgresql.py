@@ -13,8 +13,8 @@ NAMES = ("postgresql", "postgres", "postgresql+psycopg")
 """How its addresses may begin."""
 REACHED_WITHIN = 10
 """Seconds to get a connection in."""
-STALLED = "60s"
-"""A writer that says nothing for so long within a transaction is cut off: nobody else could write."""
+STALLED = 60.0
+"""Seconds. A writer that says nothing for so long within a transaction is cut off: nobody else could write."""
 
 _KEY = 7263846  # any number that only rosterd uses
 _ONE_WRITER = text(
@@ -60,7 +60,7 @@ def _stays_here(url: URL) -> bool:
     return all(not host or host.startswith(("/", "@", "127.")) or host in ("localhost", "::1") for host in hosts)
 
 
-def one_writer(connection: Connection) -> None:
+def one_writer(connection: Connection, stalled: float = STALLED) -> None:
     """Wait until nobody else writes; let the next one write when this transaction ends.
 
     A page is read, decided about and written. Two pages at once, of two workers, would each decide on what the other
@@ -69,7 +69,7 @@ def one_writer(connection: Connection) -> None:
     what is read after it was committed before it.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(_ONE_WRITER, {"stalled": STALLED, "key": _KEY})
+        connection.execute(_ONE_WRITER, {"stalled": f"{stalled * 1000:.0f}ms", "key": _KEY})
 
 
 def looking(connection: Connection) -> Connection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -96,11 +95,9 @@ class Cycle:
     roster: Roster
     options: Options
     report: Report
-    stop: threading.Event
+    stop: Stop
     progress: Callable[[str, str, Books], None]
     turns: dict[str, Turn] = field(default_factory=dict)
-
-    passed: dict[tuple[str, str], int] = field(default_factory=dict)  # by the fuse in this run, by connection and kind
 
     def until(self, turn: Turn) -> Stop:
         """When a backlog should make room: as the next reading is due."""
