@@ -85,7 +85,7 @@ class Keeper:
             if held.users or self._held.get(frozenset(held.lease.names)) is not held:
                 return
             del self._held[frozenset(held.lease.names)]
-        with self._store.transaction() as tx:
+        with contextlib.suppress(SQLAlchemyError), self._store.transaction() as tx:  # else it runs out by itself
             tx.leases.release(held.lease)
 
     @contextlib.contextmanager
@@ -140,5 +140,4 @@ class Keeper:
             self._thread.join(timeout=5)
         for held in list(self._held.values()):
             held.users = 1
-            with contextlib.suppress(SQLAlchemyError):
-                self.release(held)
+            self.release(held)
