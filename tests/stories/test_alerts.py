@@ -415,6 +415,20 @@ def test_of_several_workers_one_tells(world: World) -> None:
     assert len(world.alerts) == 1
 
 
+def test_of_workers_that_see_the_same_at_the_same_moment_one_tells(world: World) -> None:
+    """The second comes with what it read before the first took it in hand."""
+    ways, world.ways = world.ways, {}
+    world.trips()
+    world.look(by=world.worker())
+    with world.store.look() as tx:
+        (seen,) = tx.alerts.due(world.now, 9)
+    world.ways = ways
+    slow = world.worker()
+    assert world.look(by=world.worker()) == ["fuse:strive:update broken"]
+    slow._teller._tell_one(seen, set())
+    assert world.person.said == []
+
+
 def test_what_a_killed_worker_was_telling_another_tells(world: World) -> None:
     """Told is what has been told, not what was to be."""
     world.trips()
@@ -440,6 +454,23 @@ def test_what_heals_while_it_is_being_told_is_told_afterwards(world: World) -> N
     world.person.while_told = heals_meanwhile
     assert world.look() == ["fuse:strive:update broken"]
     other.close()
+    assert world.look(15) == ["fuse:strive:update healed"]
+
+
+def test_what_heals_while_some_are_not_told_yet_is_told_to_the_others(world: World) -> None:
+    """At once: nobody waits for the next try at those who never heard of it."""
+    other = world.worker()
+    world.ways["mail"] = world.mailbox
+    world.mailbox.down = "it is out of order"
+    world.trips()
+
+    def heals_meanwhile() -> None:
+        world.person.while_told = lambda: None
+        world.decides()
+        other.look()
+
+    world.person.while_told = heals_meanwhile
+    assert world.look() == ["fuse:strive:update broken"]
     assert world.look(15) == ["fuse:strive:update healed"]
 
 
