@@ -354,6 +354,19 @@ def test_a_way_that_fails_does_not_stop_the_others(world: World) -> None:
     assert (world.look(DAY), world.mailbox.said) == ([], [])
 
 
+def test_a_way_that_fails_is_asked_once_for_many_alerts(world: World) -> None:
+    """A mail server that is away costs one time-out, not one for each."""
+    world.person.down = "it is out of order"
+    asked = []
+    world.person.while_told = lambda: asked.append(world.now)
+    for kind in ("create", "update", "blank"):
+        world.trips(kind)
+    world.look()
+    assert (len(asked), [alert.tries for alert in world.alerts]) == (1, [1, 1, 1])
+    world.person.down = ""
+    assert len(world.look(30)) == 3
+
+
 def test_a_way_that_hangs_holds_up_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not the look, not the other ways; while it hangs it is not asked again."""
     monkeypatch.setattr(teller, "DEADLINE", 0.2)
