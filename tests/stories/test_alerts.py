@@ -571,8 +571,20 @@ def test_trouble_nobody_could_be_told_of_is_told_when_they_can(world: World) -> 
 def test_trouble_that_comes_back_before_its_end_was_told_is_the_same(world: World) -> None:
     assert trouble(world, "disk full") == ["storage broken"]
     trouble(world, None)
+    world.now += MINUTE
     assert trouble(world, "disk full") == []
     trouble(world, None)
+    assert world.look(15) == ["storage healed"]
+
+
+def test_trouble_that_ends_while_it_is_told_ends_for_who_was_told(world: World) -> None:
+    def works_again() -> None:
+        world.person.while_told = lambda: None
+        world.alarms.storage(None)
+        world.alarms.look()
+
+    world.person.while_told = works_again
+    assert trouble(world, "disk full") == ["storage broken"]
     assert world.look(15) == ["storage healed"]
 
 
