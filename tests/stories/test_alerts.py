@@ -369,14 +369,14 @@ def test_a_way_that_fails_is_asked_once_for_many_alerts(world: World) -> None:
 
 def test_a_way_that_hangs_holds_up_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not the look, not the other ways; while it hangs it is not asked again."""
-    monkeypatch.setattr(teller, "DEADLINE", 0.2)
+    monkeypatch.setattr(teller, "DEADLINE", 1.0)
     world.ways["mail"] = world.mailbox
     over, asked = threading.Event(), []
     world.mailbox.while_told = lambda: (asked.append(world.now), over.wait(20))
     world.trips()
     began = time.monotonic()
     world.alarms.look()
-    assert time.monotonic() - began < 0.15
+    assert time.monotonic() - began < 0.9
     world.alarms.close()
     assert world.person.said == ["fuse:strive:update broken"]
     world.trips("create")
