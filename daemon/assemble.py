@@ -15,7 +15,7 @@ from daemon.platforms.base import Connector, Facts
 from daemon.settings import Connection, Settings, mappings
 from daemon.sync.roster import FUSE, LimitLike, Roster, Rules, Side
 from mappings.contact import email, email_key, phone
-from state.engine import Locked, StateError
+from state.errors import Locked, StateError
 from state.migrate import HEAD, revision
 from state.store import Store
 from state.trouble import Trouble, Troubled, trouble_of

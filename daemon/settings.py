@@ -23,8 +23,9 @@ from daemon.settings_models import Consent, Fuse, Identity, Limit, Log, Settings
 from daemon.settings_parts import Connection, Defaults, Direction, Loc
 from daemon.settings_platforms import AnyConnection, Strive, Telerivet
 from daemon.settings_problems import Found, dotted
+from daemon.settings_secrets import DATABASE
 from daemon.settings_sources import gather
-from daemon.settings_types import show_duration
+from daemon.settings_types import password_of, show_duration, without_password
 
 if TYPE_CHECKING:
     from mappings.load import Mapping
@@ -112,7 +113,9 @@ def _checked(found: Found) -> tuple[Settings | None, dict[str, Connection]]:
     _one_connection_an_account(found, sound)
     parts = [*sound.values(), *([settings.service, settings.alerts] if settings is not None else [])]
     known = [getattr(part, secret) for part in parts for secret in part.secrets()]
-    hide(*(secret.get_secret_value() for secret in known if secret is not None))
+    hide(*(secret.get_secret_value() for secret in known if isinstance(secret, SecretStr)))
+    if settings is not None and (password := password_of(settings.state.url)):
+        hide(password)
     return settings, sound
 
 
@@ -211,7 +214,7 @@ def _leaves(model: BaseModel, at: Loc = ()) -> Iterator[tuple[Loc, Any]]:
             for name, connection in value.items():
                 yield from _leaves(connection, (key, name))
         elif value is not None:
-            yield (*at, key), _presentable(value)
+            yield (*at, key), without_password(value, MASK) if (*at, key) == DATABASE else _presentable(value)
 
 
 def _presentable(value: Any) -> Any:

@@ -22,6 +22,7 @@ from daemon.settings_service import Alerts, Keep, Service
 from daemon.settings_types import (
     NAME,
     Number,
+    SecretFile,
     StateUrl,
     Whole,
 )
@@ -32,7 +33,12 @@ class State(Part):
 
     url: StateUrl = Field(
         default="sqlite:////var/lib/rosterd/state.db",
-        description="The database. Four slashes: an absolute path; three: relative to this file.",
+        repr=False,
+        description="The database. sqlite: four slashes begin an absolute path, three one relative to this file. Or "
+        "postgresql://rosterd@db.example.org/rosterd; with a password in it only if nobody else can read this file.",
+    )
+    url_file: SecretFile | None = Field(
+        default=None, description="A file with the address instead, for its password (chmod 600)."
     )
 
 

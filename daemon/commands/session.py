@@ -48,7 +48,7 @@ class Session:
 
     @contextlib.contextmanager
     def store(self, *, exclusive: bool = True) -> Iterator[Store]:
-        """The database, closed at the end. Raises Busy when another process holds it."""
+        """The database, closed at the end; `exclusive`: ours alone. Raises Busy when another process holds it."""
         with assemble.state_errors():
             store = assemble.open_store(self.settings.state.url, exclusive=exclusive)
             try:
@@ -64,8 +64,9 @@ class Session:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[tuple[Tx, Roster]]:
-        """Decide something: one transaction, all or nothing."""
-        with self.store() as store:
+        """Decide something: one transaction, all or nothing. Beside a running service too: it waits its turn between
+        two pages, and what it decides holds whatever is on its way to a platform meanwhile."""
+        with self.store(exclusive=False) as store:
             roster = self.roster(store)
             with store.transaction() as tx:
                 yield tx, roster

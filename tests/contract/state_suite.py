@@ -19,6 +19,7 @@ from tests.contract.state_leases import KeepsLeases, KeepsWorkers
 from tests.contract.state_outreaches import KeepsOutreaches, act
 from tests.contract.state_people import KeepsContacts, KeepsLinks
 from tests.contract.state_rows import ANN, contact, link, owed
+from tests.contract.state_texts import KeepsAnyText
 from tests.contract.state_work import KeepsRecords, KeepsTheOutbox
 
 
@@ -128,6 +129,7 @@ class StateContract(
     KeepsRecords,
     KeepsLeases,
     KeepsWorkers,
+    KeepsAnyText,
     KeepsTransactionsApart,
 ):
     """Everything an engine must keep."""

@@ -10,6 +10,7 @@ from tests.unit.settings.samples import STRIVE, TELERIVET
 
 UNIT = 'write a number with s, m, h, d or w, like "5m"'
 C = "config.toml"
+A_DATABASE = 'like "postgresql://rosterd@db.example.org/rosterd", or "postgresql:///rosterd" on this machine'
 
 GROUPS = """\
 [connections.first]
@@ -196,7 +197,47 @@ ADDED = [
     (
         "another kind of database",
         '[state]\nurl = "mysql://db.example.org/x"',
-        [f'{C}:6:1: state.url: must begin with sqlite:/// (like "sqlite:////var/lib/rosterd/state.db")'],
+        [
+            f"{C}:6:1: state.url: must begin with sqlite:/// or postgresql:// "
+            '(like "sqlite:////var/lib/rosterd/state.db" or "postgresql://rosterd@db.example.org/rosterd")'
+        ],
+    ),
+    (
+        "a server without a database",
+        '[state]\nurl = "postgresql://rosterd@db.example.org"',
+        [f"{C}:6:1: state.url: must name a database ({A_DATABASE})"],
+    ),
+    (
+        "a database at a port that is none",
+        '[state]\nurl = "postgresql://rosterd@db.example.org:port/rosterd"',
+        [f"{C}:6:1: state.url: is not an address of a database ({A_DATABASE})"],
+    ),
+    *(
+        (
+            f"a password where others can read it ({how})",
+            f'[state]\nurl = "{url}"',
+            [
+                f"{C}:6:1: state.url: a password in a file that others can read "
+                f"(chmod 600 {C}, or use url_file; never in a file that others can read)"
+            ],
+        )
+        for how, url in (
+            ("before the host", "postgresql://rosterd:s3cret@db.example.org/rosterd"),
+            ("among the options", "postgres:///rosterd?host=db.example.org&password=s3cret"),
+        )
+    ),
+    (
+        "an address twice",
+        '[state]\nurl = "postgresql:///rosterd"\nurl_file = "database.url"',
+        [f"{C}:6:1: state.url: given twice, here and as url_file (keep one of the two)"],
+    ),
+    (
+        "a file for the address that is not there",
+        '[state]\nurl_file = "database.url"',
+        [
+            f"{C}:6:1: state.url_file: HOME/database.url does not exist "
+            "(write the address of the database into it and chmod 600 it)"
+        ],
     ),
     (
         "a database that forgets",
