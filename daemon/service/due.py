@@ -18,6 +18,8 @@ from state.store import Tx
 
 JITTER = 0.1
 """Of `every`: connections that began together drift apart, and a fleet of rosters does not call at one second."""
+LONGEST_JITTER = 30.0
+"""Seconds. How soon an opt-out is heard is promised."""
 LONGEST_REST = 86400.0
 """Seconds. A rest that ends later was written by a clock that was set back since."""
 STAGGER = 1.0
@@ -47,8 +49,8 @@ class Standing:
 
 
 def turns(tx: Tx, roster: Roster, now: float) -> dict[str, float]:
-    """For each connection that no other worker has, when its next turn is due (seconds since 1970; now or earlier: at
-    once)."""
+    """For each connection, when its next turn is due (seconds since 1970; now or earlier: at once). Those that another
+    worker is at are left out."""
     known, at_work = tx.connections.all(), tx.leases.holders()
     free = _free(roster, {name: owner for name, (owner, _) in at_work.items()})
     primed = all(name in known and known[name].primed for name in roster.sides)
@@ -80,7 +82,7 @@ def next_reading(account: Account, side: Side, now: float) -> float:
     cut_off = account.sweep > account.swept or account.reading_since is not None
     if account.asked_at is not None or cut_off or polled is None or polled > now:
         return now
-    return polled + side.every * (1 + JITTER * spread(side.name, int(polled)))
+    return polled + side.every + min(JITTER * side.every, LONGEST_JITTER) * spread(side.name, int(polled))
 
 
 def _sending(account: Account, side: Side, owed: Owed, standing: Standing, now: float) -> list[float]:

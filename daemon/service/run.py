@@ -91,7 +91,7 @@ class Service:
                 while not self.stop.is_set():
                     self._wake.wait(BEAT)
                     self._wake.clear()
-                    self._beat()
+                    self._beat_safely()
             finally:
                 self._end()
             return 0
@@ -203,6 +203,13 @@ class Service:
 
     # the beat of the main thread
 
+    def _beat_safely(self) -> None:
+        try:
+            self._beat()
+        except Exception:  # a defect of ours must not take the turns under way with it
+            log.exception("service.defect")
+            self.stop.wait(BEAT)
+
     def _beat(self) -> None:
         if self._reload_asked:
             self._reload_asked = False
@@ -232,10 +239,13 @@ class Service:
 
     def _ask(self) -> None:
         log.info("service.run_now")
+        self._somebody_was_here(read=True)
+
+    def _somebody_was_here(self, *, read: bool) -> None:
         try:
-            self.worker.ask()
-        except (SQLAlchemyError, OSError):
-            log.warning("service.run_now_failed", hint="the database is in trouble")
+            self.worker.ask(read=read)
+        except (SQLAlchemyError, OSError) as problem:
+            self.worker.fell_ill(problem)
         self._look_now()
 
     # the alarms
@@ -259,9 +269,7 @@ class Service:
             self.scheduler.modify_job("look", next_run_time=datetime.now(UTC))
 
     def _turn(self, name: str) -> None:
-        try:
-            self.worker.turn(name)
-        finally:
+        if self.worker.turn(name) is not None:
             self._look_now()  # what was planned for others need not wait for the next look
 
     def _told(self, name: str, done: Report) -> None:
@@ -334,7 +342,7 @@ class Service:
         self.server.reload(settings)
         log.info("config.reloaded", connections=sorted(self.roster.sides))
         self.notify.ready(self.doing())
-        self._look_now()
+        self._somebody_was_here(read=False)
 
     def _make_roster(self) -> Roster:
         """Budgets that go on as they were are kept: what a platform has taught us, a new file does not undo."""

@@ -126,11 +126,14 @@ class Worker:
         elif newer is None and before is not None:
             log.info("configuration.counts_again")
 
-    def ask(self) -> None:
-        """Somebody wants everything read now."""
+    def ask(self, *, read: bool) -> None:
+        """Somebody has been at it: what waited for a person is tried again. `read`: they want everything read now."""
         with self.store.transaction() as tx:
-            for name in self.roster.sides:
-                tx.connections.put(name, asked_at=self.roster.clock())
+            for name, account in tx.connections.all().items():
+                if name in self.roster.sides and read:
+                    tx.connections.put(name, asked_at=self.roster.clock())
+                if name in self.roster.sides and accounts.needs_person(account):
+                    tx.connections.put(name, paused_until=None)
 
     # one turn
 

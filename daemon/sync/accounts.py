@@ -15,6 +15,8 @@ from state.store import Tx
 
 log = structlog.get_logger("rosterd.sync")
 
+NEEDED = "a person is needed"
+"""How the reason of a pause begins that does not end by itself."""
 LONGEST_PAUSE = 3600.0
 """Seconds. A connection that keeps failing is tried again at least this often."""
 
@@ -89,9 +91,14 @@ def resting(account: Account, side: Side, now: float, *, insist: bool) -> str | 
         return f"maintenance; tried again in {side.windows.resting_until(now) - now:.0f} s"
     if account.paused_until is None or account.paused_until <= now:
         return None
-    if insist and account.paused_why and account.paused_why.startswith("a person is needed"):
+    if insist and needs_person(account):
         return None
     return f"{account.paused_why}; tried again in {account.paused_until - now:.0f} s"
+
+
+def needs_person(account: Account) -> bool:
+    """Whether it rests until somebody has mended something."""
+    return account.paused_until is not None and (account.paused_why or "").startswith(NEEDED)
 
 
 def poll_due(account: Account, side: Side, now: float) -> bool:
@@ -127,7 +134,7 @@ def close_turn(
         tx.connections.put(account.name, failures=0, paused_until=None, paused_why=None, ok_at=now)
         return
     person = isinstance(problem, NeedsPerson)
-    why = f"a person is needed: {problem}" if person else str(problem)
+    why = f"{NEEDED}: {problem}" if person else str(problem)
     until = now + _pause(account.failures, problem, patient=patient)
     say = log.error if person else log.warning
     if account.failures == 0 or account.paused_why != why:

@@ -77,40 +77,30 @@ def begin(cycle: Cycle) -> None:
     with roster.store.transaction() as tx:
         report.run = tx.runs.begin(roster.clock(), worker=options.served, about=names)
         accounts.introduce(tx, roster)
-    held: dict[str, Held | None] = {}
-    try:
-        _claim(roster, names, held)
-        _take_up(cycle, names, held)
-    finally:  # of those that have no turn after all, whatever the reason: nobody else could have them
-        for hold in held.values():
-            if hold is not None and roster.keeper is not None:
-                roster.keeper.release(hold)
-
-
-def _claim(roster: Roster, names: Sequence[str], held: dict[str, Held | None]) -> None:
-    if roster.keeper is not None:
-        for name in names:
-            held[name] = roster.keeper.claim(roster.group(name))
-
-
-def _take_up(cycle: Cycle, names: Sequence[str], held: dict[str, Held | None]) -> None:
-    """A turn for each connection that is ours and not left alone; its hold, out of `held`, is the turn's then."""
-    roster, report, options = cycle.roster, cycle.report, cycle.options
+    held = {name: _claim(cycle, name) for name in names}
     taken = {name for name in names if roster.keeper is None or held[name] is not None}
     with roster.store.transaction() as tx:
         known = accounts.prepare(tx, roster, report.run, taken)
         tx.runs.killed(taken, roster.clock(), but=report.run)
     for name in names:
         books = report.books[name] = Books()
+        now = roster.clock()
         insist = name in options.only and options.served is None
         books.paused = (
             "another worker is at it"
             if name not in taken
-            else accounts.resting(known[name], roster.sides[name], roster.clock(), insist=insist)
+            else accounts.resting(known[name], roster.sides[name], now, insist=insist)
         )
         if books.paused is None:
-            cycle.turns[name] = _turn(cycle, roster.sides[name], held.get(name), books, known)
-            held.pop(name, None)
+            cycle.turns[name] = _turn(cycle, roster.sides[name], held[name], books, known)
+
+
+def _claim(cycle: Cycle, name: str) -> Held | None:
+    keeper = cycle.roster.keeper
+    held = keeper.claim(cycle.roster.group(name)) if keeper is not None else None
+    if held is not None:
+        cycle.held.append(held)
+    return held
 
 
 def _turn(cycle: Cycle, side: Side, held: Held | None, books: Books, known: dict[str, Account]) -> Turn:
@@ -353,7 +343,17 @@ def _holding(cycle: Cycle, turn: Turn) -> Iterator[None]:
 
 
 def end(cycle: Cycle, *, broken: bool = False) -> None:
-    """Close the run and its books; say a connection's failure once, and its end once."""
+    """Close the run and its books, and give the connections back."""
+    try:
+        _close_run(cycle, broken=broken)
+    finally:
+        for held in cycle.held:
+            if cycle.roster.keeper is not None:
+                cycle.roster.keeper.release(held)
+
+
+def _close_run(cycle: Cycle, *, broken: bool) -> None:
+    """Say a connection's failure once, and its end once."""
     roster, report = cycle.roster, cycle.report
     for turn in cycle.turns.values():
         turn.books.calls, turn.books.throttled = turn.connector.calls, turn.connector.throttled
@@ -370,7 +370,7 @@ def end(cycle: Cycle, *, broken: bool = False) -> None:
 
 
 def _close(cycle: Cycle, turn: Turn, *, broken: bool) -> None:
-    """Remember how the turn ended, and give its connection back. One that another worker has is theirs to write."""
+    """Remember how the turn ended. A connection that another worker has is theirs to write."""
     roster = cycle.roster
     try:
         if not isinstance(turn.problem, Overtaken):
@@ -385,8 +385,6 @@ def _close(cycle: Cycle, turn: Turn, *, broken: bool) -> None:
     finally:
         if isinstance(turn.problem, Overtaken):
             turn.books.paused = str(turn.problem)
-        if turn.held is not None and roster.keeper is not None:
-            roster.keeper.release(turn.held)
 
 
 def _hour(turn: Turn) -> dict[str, float]:

@@ -88,7 +88,7 @@ class Keeper:
             if held.users or self._held.get(frozenset(held.lease.names)) is not held:
                 return
             del self._held[frozenset(held.lease.names)]
-        with contextlib.suppress(SQLAlchemyError), self._store.transaction() as tx:
+        with contextlib.suppress(SQLAlchemyError), self._store.transaction() as tx:  # else it runs out by itself
             tx.leases.release(held.lease)
 
     @contextlib.contextmanager

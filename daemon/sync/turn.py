@@ -98,6 +98,7 @@ class Cycle:
     stop: Stop
     progress: Callable[[str, str, Books], None]
     turns: dict[str, Turn] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)  # our leases, to be given back at the end whatever happens
 
     def until(self, turn: Turn) -> Stop:
         """When a backlog should make room: as the next reading is due."""

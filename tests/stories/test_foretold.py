@@ -96,6 +96,8 @@ def test_a_record_that_was_out_of_scope_is_taken_in(romans: World) -> None:
 def test_who_is_owed_and_falls_out_is_not_made(romans: World) -> None:
     romans.remap("b", SOUTH)
     romans.sync(send=False)
+    romans.remap("b", SOUTH.replace("  notes: notes\n", ""))
+    assert "made" not in counts(foretell(romans)[0]["b"])  # they are owed there already
     romans.remap("b", ROMANS)
     assert counts(foretell(romans)[0]["b"]) == {"not_made": 2}
     before = len(romans.b.rows)
@@ -139,6 +141,7 @@ def test_an_in_connection_that_may_be_written_is_told_of_every_no(new_world: New
     world = new_world("a", "b", b={"direction": "in"})
     people(world, "a", "Rome", "Rome")
     world.b.add(first="Ann0", last="Rome", phone="+12025550100", city="Rome")
+    world.b.add(first="Bo", last="Own", phone="+12025550170", city="Rome", sms=False)  # knows it: it was said there
     world.a.opt_out(next(iter(world.a.rows)))
     world.settle()
     world.options["b"]["settings"]["direction"] = "both"

@@ -1,4 +1,4 @@
-"""A person decides while a run is under way: what is on its way to a platform neither undoes it, nor is undone by it."""
+"""A person decides while a run is under way: what is on its way to a platform neither undoes it nor is undone by it."""
 
 from __future__ import annotations
 

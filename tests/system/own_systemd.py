@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.system.cli_world import environment
+
 SCRIPT = Path(__file__).with_suffix(".sh")
 SYSTEMD = Path("/lib/systemd/systemd")
 TARGET = "[Unit]\nDefaultDependencies=no\n"
@@ -25,7 +27,7 @@ class Systemd:
         self.folder = folder
         self.units = folder / "units"
         self.units.mkdir()
-        for name in ("basic", "shutdown", "exit"):
+        for name in ("basic", "shutdown", "exit", "timers"):
             (self.units / f"{name}.target").write_text(TARGET)
         self._log = (folder / "log").open("w")
         command = [*APART, "sh", str(SCRIPT), str(folder)]
@@ -44,11 +46,16 @@ class Systemd:
 
     def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         """systemctl, asked from within: it talks to nobody whose process it cannot see."""
+        return self.within("systemctl", "--user", *words)
+
+    def within(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Any command, as its user would type it."""
         [inner] = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        enter = ["nsenter", f"--target={inner}", "--mount", "--pid", "env", f"XDG_RUNTIME_DIR={self.folder}/runtime"]
-        return subprocess.run(
-            [*enter, "systemctl", "--user", *words], capture_output=True, text=True, timeout=30, check=False
-        )
+        enter = ["nsenter", f"--target={inner}", "--mount", "--pid", *command]
+        path = f"{self.folder}/config/systemd/user:{self.units}"
+        env = {**environment(), "XDG_RUNTIME_DIR": f"{self.folder}/runtime", "HOME": str(self.folder)}
+        env |= {"XDG_CONFIG_HOME": f"{self.folder}/config", "SYSTEMD_UNIT_PATH": path}
+        return subprocess.run(enter, env=env, capture_output=True, text=True, timeout=60, check=False)
 
     def show(self, unit: str, *names: str) -> dict[str, str]:
         shown = self.ask("show", unit, *(f"--property={name}" for name in names)).stdout

@@ -2,7 +2,7 @@
 # own_systemd.sh RUN: a `systemd --user` for a test, to whom the whole world is read-only but for the folder RUN.
 #
 # Called as the first process of mount and pid namespaces: unshare --mount --pid --fork --kill-child --mount-proc. It
-# knows the units in RUN/units and no others: those of the machine would set about tidying it up.
+# knows the units in RUN/units, those installed for its user, and no others: those of the machine would set about tidying it up.
 set -eu
 run=$1
 
@@ -44,6 +44,7 @@ done
 mount -t cgroup2 none /sys/fs/cgroup
 mount --make-rprivate /
 mount --make-rshared /  # with nobody outside: systemd mounts credentials where the service will see them
-env -i PATH="$PATH" HOME="$run" XDG_RUNTIME_DIR="$run/runtime" SYSTEMD_UNIT_PATH="$run/units" \
+env -i PATH="$PATH" HOME="$run" XDG_RUNTIME_DIR="$run/runtime" XDG_CONFIG_HOME="$run/config" \
+    SYSTEMD_UNIT_PATH="$run/config/systemd/user:$run/units" \
     SYSTEMD_GENERATOR_PATH="$run/none" SYSTEMD_ENVIRONMENT_GENERATOR_PATH="$run/none" \
     /lib/systemd/systemd --user --unit=basic.target --log-target=console

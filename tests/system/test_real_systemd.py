@@ -135,3 +135,23 @@ def test_a_sync_works_behind_all_the_walls(manager: Systemd) -> None:
             (keys / name).rename(manager.folder / f"{name}.key")
         runs = shell.json("status")
         assert runs["contacts"] > 0
+
+
+def test_install_tells_systemd_and_uninstall_stops_what_runs(manager: Systemd) -> None:
+    """Nothing is started by installing, and nothing is stopped without a word."""
+    program = [sys.executable, "-m", "daemon.cli", "service"]
+    done = manager.within(*program, "install", "--user", "--sync", "--force")
+    assert done.returncode == 0, done.stderr
+    assert "told systemd: systemctl --user daemon-reload" in done.stdout
+    assert manager.show("rosterd-sync.timer", "ActiveState", "LoadState") == {
+        "LoadState": "loaded",
+        "ActiveState": "inactive",
+    }
+    done = manager.ask("enable", "--now", "rosterd-sync.timer")
+    assert done.returncode == 0, done.stderr
+    manager.wait("rosterd-sync.timer", ActiveState="active")
+    done = manager.within(*program, "uninstall", "--user", "--sync")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("stopped and disabled rosterd-sync.timer\nremoved ")
+    manager.wait("rosterd-sync.timer", ActiveState="inactive")
+    assert not list((manager.folder / "config").rglob("rosterd-sync*"))

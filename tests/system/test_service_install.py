@@ -118,7 +118,7 @@ def refused(wanted: Wanted, folder: Path, *, force: bool = False) -> str:
     return ""
 
 
-@pytest.mark.parametrize("how", ["edited", "foreign", "masked", "unsigned"])
+@pytest.mark.parametrize("how", ["edited", "foreign", "linked", "masked", "unsigned"])
 def test_what_a_person_did_is_not_overwritten(tmp_path: Path, how: str) -> None:
     """And of two files neither is written then. A drop-in is what they want instead."""
     wanted, service, timer = Wanted(sync=True), tmp_path / "rosterd-sync.service", tmp_path / "rosterd-sync.timer"
@@ -132,6 +132,10 @@ def test_what_a_person_did_is_not_overwritten(tmp_path: Path, how: str) -> None:
             timer.write_text("[Timer]\nOnCalendar=daily\n")
         case "unsigned":
             timer.write_text(ours.partition("\n")[2])
+        case "linked":
+            (tmp_path / "elsewhere").write_text(ours)
+            timer.unlink()
+            timer.symlink_to("elsewhere")
         case "masked":
             timer.unlink()
             timer.symlink_to("/dev/null")

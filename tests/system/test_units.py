@@ -161,6 +161,12 @@ def test_the_built_in_database_is_in_the_state_directory() -> None:
     assert settings.State().url == f"sqlite:///{folder}/state.db"
 
 
+def test_the_docs_name_credentials_as_the_units_do() -> None:
+    shown = set(re.findall(r"^LoadCredential=(\w+):", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert shown
+    assert shown <= set(re.findall(r"^#LoadCredential=(\w+):", text("rosterd.service"), re.MULTILINE))
+
+
 SAMPLES = {
     "strive_atl": 'platform = "strive"\ncampaign_id = 273',
     "telerivet": 'platform = "telerivet"\nproject_id = "PJ2ad0100821a98bea"',

@@ -171,10 +171,10 @@ def _runs(process: int) -> bool:
 
 def test_a_command_that_does_not_listen_and_talks_too_much_has_been_told(tmp_path: Path) -> None:
     """Nor is what it leaves running in the background waited for."""
-    page = script(tmp_path, "exec 0<&-; head -c 300000 /dev/zero >&2; sleep 2 & exit 0")
+    page = script(tmp_path, "exec 0<&-; head -c 300000 /dev/zero >&2; sleep 5 & exit 0")
     began = time.monotonic()
     assert command([page], BROKEN) == "it ended with 0"
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
 
 
 # a mail

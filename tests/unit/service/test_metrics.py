@@ -126,4 +126,4 @@ def test_every_metric_that_is_named_exists(page: Path) -> None:
         text = "".join(re.findall(r"expr: .*", text))
         assert len(re.findall("expr: ", text)) >= 6
     there = set(told(metrics)) | {f"{name}_bucket" for name, (kind, _) in told(metrics).items() if kind == "histogram"}
-    assert set(re.findall(r"rosterd_[a-z_]+", text)) - there <= {"rosterd_session"}
+    assert set(re.findall(r"rosterd_[a-z_]+", text)) - there == set()

@@ -105,6 +105,29 @@ def test_writers_go_on_while_it_is_made(store: Store, tmp_path: Path, monkeypatc
     assert during > 3
 
 
+def test_it_is_of_the_moment_it_began(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody writes after each of its steps; each write would else begin the copy anew, and it would never end."""
+    with store.transaction() as tx:
+        add_people(tx, 3000)
+    written = []
+
+    def write(*_: int) -> None:
+        with store.transaction() as tx:
+            add_people(tx, 1)
+        written.append(1)
+
+    class Copying(sqlite3.Connection):
+        def backup(self, target: sqlite3.Connection, **how: Any) -> None:
+            super().backup(target, progress=lambda *_: write() if len(written) < 500 else None, **how)
+
+    monkeypatch.setattr(module, "STEP", 4)
+    monkeypatch.setattr(
+        module, "bare", lambda path: sqlite3.connect(path, timeout=10, isolation_level=None, factory=Copying)
+    )
+    assert count_in(backup(store, tmp_path / "a.db")) == 3000
+    assert 10 < len(written) < 500
+
+
 # how it gets its name
 
 
