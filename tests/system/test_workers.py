@@ -62,7 +62,7 @@ def stopped_for_longer_than_its_lease(world: WorkersWorld) -> None:
 def killed_in_the_middle_of_a_reading(world: WorkersWorld) -> None:
     """Some pages are kept, and more are to come: what they plan is not the whole plan."""
     world.sandbox.strive.max_rows = 5
-    killed = world.kill(world.reader("strive", "/member_changes"))
+    killed = world.kill_reader("strive", "/member_changes")
     assert world.accounts()["strive"].reading_since is not None
     world.sandbox.strive.max_rows = 1000
     world.taken_over("strive", killed, within=LEASE + SLACK)
@@ -162,7 +162,9 @@ def test_the_configuration_loaded_last_counts(tmp_path: Path, pg_url: str) -> No
         assert said["worker"] == world.name(one)
         other.manager.wait("STATUS", "^waiting: .* goes by a newer configuration")
         world.all_read()
-        wait_for(lambda: len(world.sandbox.action_network.everybody()) == 5, "everybody there, too", within=40)
+        wait_for(
+            lambda: len(world.sandbox.accounts["action_network"].everybody()) == 5, "everybody there, too", within=40
+        )
         world.quiet()
         swept = {name: account.sweep for name, account in world.accounts().items()}
         assert swept == {**before, "telerivet": before["telerivet"] + 1, "action_network": 1}
@@ -215,7 +217,7 @@ def test_a_bad_import_trips_the_fuse_before_anything_of_it_is_sent(tmp_path: Pat
         wait_for(lambda: len(world.sandbox.telerivet.contacts()) == 10, "the ten", within=40)
         world.sandbox.strive.max_rows = count // 12
         imported(world, count)
-        killed = world.kill(world.reader("strive", "/member_changes"))
+        killed = world.kill_reader("strive", "/member_changes")
         assert 0 < world.owed("telerivet") < count
         world.taken_over("strive", killed, within=LEASE + SLACK)
         (hold,) = wait_for(lambda: world.look(lambda tx: tx.holds.listed(kind="fuse")), "the fuse", within=120)

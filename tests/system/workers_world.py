@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ class WorkersWorld(ServiceWorld):
     workers: list[Service] = field(default_factory=list)
     lives: Load | None = None
     open: ExitStack = field(default_factory=ExitStack)
-    _hung: dict[str, int] = field(default_factory=dict)
+    _before: int = 0  # calls that such a fault had hit before
     beside: set[int] = field(default_factory=set)  # runs that were under way when their worker was stopped
 
     # workers
@@ -185,26 +186,29 @@ class WorkersWorld(ServiceWorld):
 
     def hang(self, platform: str, method: str, path: str, *, kind: str = "hang", **options: Any) -> None:
         """The next such call gets no answer, although (unless `work=False`) it is done."""
+        self._before = sum(call.fault == kind for call in self.sandbox.calls())
         self.sandbox.faults.add(kind, platform=platform, method=method, path=path, **{"work": True, **options})
 
     def hung(self, kind: str = "hang", *, within: float = 30.0) -> Service:
         """Whose call it was, as soon as it has come."""
-        count = self._hung.get(kind, 0)
         try:
-            calls = wait_for(lambda: [c for c in self.sandbox.calls() if c.fault == kind][count:], kind, within=within)
+            calls = wait_for(
+                lambda: [c for c in self.sandbox.calls() if c.fault == kind][self._before :], kind, within=within
+            )
         except AssertionError:
             raise AssertionError("\n".join([f"no {kind}", *self.told()])) from None
-        self._hung[kind], call = count + 1, calls[0]
+        call = calls[0]
         same = [s for s in self.seen if (s.platform, s.method, s.path) == (call.platform, call.method, call.path)]
         return self.of(same[-1].pid)
 
-    def reader(self, platform: str, path: str, *, within: float = 60.0) -> Service:
-        """Who has kept some pages of a reading of it whose end has not come: each page takes half a second."""
+    def kill_reader(self, platform: str, path: str, *, within: float = 60.0) -> Killed:
+        """Kill whoever has kept some pages of a reading whose end has not come: each page takes half a second."""
         self.hang(platform, "GET", path, kind="slow", seconds=0.5, times=None)
         wait_for(lambda: self.accounts()[platform].reading_since is not None, "the mark of a reading", within=within)
-        owner = wait_for(lambda: self.accounts()[platform].owner, "its owner")
+        owner = self.accounts()[platform].owner
+        killed = self.kill(next(each for each in self.workers if self.name(each) == owner))
         self.sandbox.faults.clear()
-        return next(each for each in self.workers if self.name(each) == owner)
+        return killed
 
     def taken_over(self, platform: str, killed: Killed, *, within: float, free: bool = False) -> Service:
         """Who goes on with the platform. Nobody did before the lease was over, unless (`free`) it was given back."""
@@ -236,12 +240,14 @@ class WorkersWorld(ServiceWorld):
     # the database
 
     def look(self, ask: Callable[[Any], Any]) -> Any:
-        store = Store(self.url, exclusive=False)
-        try:
-            with store.look() as tx:
-                return ask(tx)
-        finally:
-            store.close()
+        with self.store.look() as tx:
+            return ask(tx)
+
+    @cached_property
+    def store(self) -> Store:
+        found = Store(self.url, exclusive=False)
+        self.open.callback(found.close)
+        return found
 
     def accounts(self) -> dict[str, Account]:
         return dict(self.look(lambda tx: tx.connections.all()))
