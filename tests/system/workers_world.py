@@ -27,6 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from daemon.sandbox.sandbox import Call
 from daemon.sandbox.server import Handler
 from daemon.sandbox.wire import Request
 from state.model import Account
@@ -188,6 +189,9 @@ class WorkersWorld(ServiceWorld):
         """The next such call gets no answer, although (unless `work=False`) it is done."""
         self._before = sum(call.fault == kind for call in self.sandbox.calls())
         self.sandbox.faults.add(kind, platform=platform, method=method, path=path, **{"work": True, **options})
+
+    def _hit(self, kind: str) -> list[Call]:
+        return [call for call in self.sandbox.calls() if call.fault == kind][self._before :]
 
     def hung(self, kind: str = "hang", *, within: float = 30.0) -> Service:
         """Whose call it was, as soon as it has come."""
