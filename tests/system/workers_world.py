@@ -65,7 +65,7 @@ class Killed:
 class Load(threading.Thread):
     """People. Each field is edited on one side only, so that what must be everywhere in the end is known."""
 
-    def __init__(self, world: WorkersWorld, *, seed: int = 1, pause: float = 0.03) -> None:
+    def __init__(self, world: WorkersWorld, *, seed: int = 1, pause: float = 0.06) -> None:
         super().__init__(daemon=True)
         self.world, self.dice, self.pause = world, random.Random(seed), pause
         self.city: dict[str, str] = {}
