@@ -230,6 +230,39 @@ def test_a_writer_that_stalls_is_cut_off(store: Store, pg_url: str, monkeypatch:
         assert [each.id for each in tx.contacts.all()] == [2]
 
 
+WORK = """\
+import sys
+from state.model import Contact
+from state.store import Store
+store = Store(sys.argv[1])
+with store.transaction() as tx:
+    lease = tx.leases.claim(["a"], "killed", 0.3)
+with store.holding(lease), store.transaction() as tx:
+    tx.contacts.add([Contact(1, {}, 0.0)])
+    print("within", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_worker_that_is_killed_is_taken_over_within_its_lease(store: Store, python: Callable[..., Any]) -> None:
+    """It is killed within a transaction: of that nothing is left, neither a row nor a lock."""
+    with store.transaction() as tx:
+        tx.connections.add(Account("a", "strive", "7"))
+    worker = python(WORK, store.url)
+    assert worker.stdout.readline() == "within\n"
+    worker.kill()
+    worker.wait()
+    killed = time.monotonic()
+    taken = None
+    while taken is None:
+        with store.transaction() as tx:
+            taken = tx.leases.claim(["a"], "other", 60.0)
+    assert time.monotonic() - killed < 2.0
+    assert taken.term == 2
+    with store.look() as tx:
+        assert tx.contacts.count() == 0
+
+
 def test_a_connection_that_was_cut_is_replaced_unnoticed(store: Store, pg_url: str) -> None:
     with store.transaction() as tx:
         tx.contacts.add([Contact(1, {}, 0.0)])
