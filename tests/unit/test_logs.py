@@ -162,6 +162,8 @@ def test_dates_counts_and_ids_are_not_mistaken_for_phones() -> None:
     logs.logger().info("read since 2026-11-20 05:14:43", calls=1234567890123, ref="PJ2ad0100821a98bea")
     assert "since 2026-11-20 05:14:43" in out.getvalue()
     assert "1234567890123" in out.getvalue()
+    logs.logger().info("http://127.0.0.1:45117/v1 is busy")
+    assert "127.0.0.1:45117" in out.getvalue()
     assert "PJ2ad0100821a98bea" in out.getvalue()
 
 
