@@ -53,7 +53,6 @@ KEPT: Mapping[str, str] = {
     "merged": "holds what both were: `rosterd unmerge` reads it",
     "unmerged": "why two who once were one are kept apart",
     "decided": "a person's word",
-    "retried": "a person's word, too",
     "consent": 'the evidence of a "no" or a yes',
     "told_no": 'that a "no" was passed on, where and when',
     "refused": 'it may be a "no" that was refused',
