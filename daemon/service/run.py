@@ -366,4 +366,4 @@ class Service:
         if self._next is None:
             return "looking at what is due"
         at, name = self._next
-        return f"idle; next: {name} in {max(0, at - time.time()):.0f} s"
+        return f"idle; next: {name} at {datetime.fromtimestamp(at).astimezone():%H:%M:%S}"

@@ -152,6 +152,16 @@ class Service:
     def ready(self, *, within: float = WITHIN) -> None:
         self.manager.wait("READY", within=within)
 
+    def idle(self, *, within: float = WITHIN) -> None:
+        """Wait until nothing is under way, and nothing is due at once."""
+
+        def rests() -> bool:
+            begun, ended = (len(self.lines(f"run.{what}")) for what in ("started", "finished"))
+            said = [message["STATUS"] for message in self.manager.heard.all() if "STATUS" in message]
+            return begun == ended > 0 and bool(said) and said[-1].startswith("idle")
+
+        wait_for(rests, "rest", within=within)
+
     @property
     def port(self) -> int:
         return int(self.saw("page.listening")["port"])
@@ -294,10 +304,10 @@ class ServiceWorld:
         self.harmless()
 
     def people(self, count: int, city: str = "Rome", *, start: int = 0) -> list[int]:
-        """So many members on Strive, whom nobody else knows. Returns their ids."""
+        """So many members on Strive (100 at most), whom nobody else knows. Returns their ids."""
         return [
             self.sandbox.strive.add_member(
-                phone_number=f"+1202555{number:04}", first_name="Ann", last_name=f"No{number}", city=city
+                phone_number=f"+120255501{number:02}", first_name="Ann", last_name=f"No{number}", city=city
             )
             for number in range(start, start + count)
         ]
