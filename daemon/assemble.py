@@ -21,7 +21,7 @@ from daemon.sync.leases import Keeper
 from daemon.sync.roster import FUSE, LimitLike, Roster, Rules, Side
 from daemon.sync.windows import Stretch, Windows
 from mappings.contact import email, email_key, phone
-from state.engine import Locked, StateError
+from state.errors import Locked, StateError
 from state.migrate import HEAD, revision
 from state.store import Store
 from state.trouble import Trouble, Troubled, trouble_of

@@ -37,13 +37,17 @@ COMMANDS: Mapping[str, str] = {
     "merge": "Say that two contacts are one person.",
     "unmerge": "Undo a merge.",
     "mapping": "Try a mapping on a record, and see the presets.",
+    "service": "Install or remove rosterd as a systemd service.",
     "sandbox": "Serve all platforms locally, to try things on.",
-    "config": "Show every setting, or those in effect.",
+    "config": "Show every setting, or those in effect; read or change one.",
     "db": "Upgrade, check, back up or tidy the database.",
+    "completion": "Print the script that lets a shell complete what you type.",
 }
 """Each lives in daemon/commands/NAME.py as `command`. The texts are here so that --help need not import them."""
 
 PIPE = 128 + signal.SIGPIPE
+COMPLETE = "_ROSTERD_COMPLETE"
+"""Set by the script of `rosterd completion` while it asks what could be typed."""
 
 
 class Commands(click.Group):
@@ -55,13 +59,19 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
+        if (
+            COMPLETE in os.environ
+        ):  # somebody waits for a key press: what there is to type is known without the commands
+            from daemon import completing
+
+            return completing.command(cmd_name)
         found: click.Command = importlib.import_module(f"daemon.commands.{cmd_name}").command
         return found
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS and not ctx.resilient_parsing:
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], COMMANDS, 1)

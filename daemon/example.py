@@ -40,6 +40,7 @@ SAMPLES: dict[str, Any] = {
     "client_id": "0123456789abcdef",
     "group": "atlanta",
     "contact_list": 12,
+    "url_file": "database.url",
     "token_file": "service.token",
     "token": "...",
     "webhook": "https://example.org/hooks/rosterd",

@@ -8,6 +8,7 @@ Everything that is wrong is told at once, in one `BadConfig`, each with file, li
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as ReadOnly
 from datetime import timedelta
@@ -17,14 +18,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
+from daemon import places
 from daemon.errors import BadConfig
 from daemon.logs import hide
 from daemon.settings_models import Consent, Fuse, Identity, Limit, Log, Settings, State
 from daemon.settings_parts import Connection, Defaults, Direction, Loc
 from daemon.settings_platforms import AnyConnection, Strive, Telerivet
 from daemon.settings_problems import Found, dotted
+from daemon.settings_secrets import DATABASE
 from daemon.settings_sources import gather
-from daemon.settings_types import show_duration
+from daemon.settings_types import password_of, show_duration, without_password
 
 if TYPE_CHECKING:
     from mappings.load import Mapping
@@ -50,7 +53,7 @@ __all__ = [
     "shown",
 ]
 
-PLACES = (Path("config.toml"), Path("/etc/rosterd/config.toml"))
+PLACES = places.CONFIG
 MASK = "•••"
 
 
@@ -81,9 +84,12 @@ def load(path: Path | None = None) -> Settings:
     return _or_raise(found, settings)
 
 
-def load_all(path: Path | None = None) -> tuple[Settings, dict[str, Mapping]]:
-    """The settings and the mapping of every connection; what is wrong with either is told together."""
-    found = gather(path or find())
+def load_all(path: Path | None = None, *, text: str | None = None) -> tuple[Settings, dict[str, Mapping]]:
+    """The settings and the mapping of every connection; what is wrong with either is told together.
+
+    `text`: what the file would say, instead of what it says.
+    """
+    found = gather(path or find(), text=text)
     settings, sound = _checked(found)
     loaded, problems = _load_mappings(found, sound)
     return _or_raise(found, settings, problems), loaded
@@ -112,7 +118,9 @@ def _checked(found: Found) -> tuple[Settings | None, dict[str, Connection]]:
     _one_connection_an_account(found, sound)
     parts = [*sound.values(), *([settings.service, settings.alerts] if settings is not None else [])]
     known = [getattr(part, secret) for part in parts for secret in part.secrets()]
-    hide(*(secret.get_secret_value() for secret in known if secret is not None))
+    hide(*(secret.get_secret_value() for secret in known if isinstance(secret, SecretStr)))
+    if settings is not None and (password := password_of(settings.state.url)):
+        hide(password)
     return settings, sound
 
 
@@ -202,6 +210,11 @@ def shown(settings: Settings) -> dict[str, dict[str, Any]]:
     return {dotted(loc): {"value": value, "from": _from(settings, loc)} for loc, value in _leaves(settings)}
 
 
+def tree(settings: Settings) -> dict[str, Any]:
+    """As much of the configuration as says what settings there are: the platforms of the connections."""
+    return {"connections": {name: {"platform": one.platform} for name, one in settings.connections.items()}}
+
+
 def _leaves(model: BaseModel, at: Loc = ()) -> Iterator[tuple[Loc, Any]]:
     for key in type(model).model_fields:
         value = getattr(model, key)
@@ -211,7 +224,7 @@ def _leaves(model: BaseModel, at: Loc = ()) -> Iterator[tuple[Loc, Any]]:
             for name, connection in value.items():
                 yield from _leaves(connection, (key, name))
         elif value is not None:
-            yield (*at, key), _presentable(value)
+            yield (*at, key), without_password(value, MASK) if (*at, key) == DATABASE else _presentable(value)
 
 
 def _presentable(value: Any) -> Any:
@@ -222,7 +235,15 @@ def _presentable(value: Any) -> Any:
             return show_duration(value)
         case Path():
             return str(value)
+        case str():
+            return masked(value)
     return value
+
+
+def masked(text: str) -> str:
+    """The address of a database without the password in it; any other text as it is."""
+    without = re.sub(r"^(postgres[\w+]*://[^:/@\s]*):\S*@", rf"\1:{MASK}@", text)
+    return re.sub(r"^(postgres[\w+]*://\S*[?&]password=)[^&]*", rf"\1{MASK}", without)
 
 
 def _from(settings: Settings, loc: Loc) -> str:

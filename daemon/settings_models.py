@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    ConfigDict,
     Field,
     PrivateAttr,
     ValidationError,
@@ -22,6 +23,7 @@ from daemon.settings_service import Alerts, Keep, Service
 from daemon.settings_types import (
     NAME,
     Number,
+    SecretFile,
     StateUrl,
     Whole,
 )
@@ -32,7 +34,12 @@ class State(Part):
 
     url: StateUrl = Field(
         default="sqlite:////var/lib/rosterd/state.db",
-        description="The database. Four slashes: an absolute path; three: relative to this file.",
+        repr=False,
+        description="The database. sqlite: four slashes begin an absolute path, three one relative to this file. Or "
+        "postgresql://rosterd@db.example.org/rosterd; with a password in it only if nobody else can read this file.",
+    )
+    url_file: SecretFile | None = Field(
+        default=None, description="A file with the address instead, for its password (chmod 600)."
     )
 
 
@@ -47,8 +54,15 @@ class Identity(Part):
     )
 
 
+def _half_is_enough(schema: dict[str, Any]) -> None:
+    """The other half keeps its default (see `Limits`): an editor must not ask for it."""
+    schema.pop("required", None)
+
+
 class Limit(Part):
     """Tripped by a count above both: so many rows, and so many per cent of what the connection holds."""
+
+    model_config = ConfigDict(json_schema_extra=_half_is_enough)
 
     rows: Whole = Field(ge=0)
     percent: Number = Field(ge=0, le=100)

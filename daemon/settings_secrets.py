@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from daemon.settings_models import State
 from daemon.settings_parts import Loc, Part
 from daemon.settings_platforms import PLATFORMS
 from daemon.settings_problems import Found, Tree
 from daemon.settings_service import Alerts, Service
-from daemon.settings_types import under
+from daemon.settings_types import has_password, under
 
-SECRETIVE: Mapping[str, type[Part]] = {"service": Service, "alerts": Alerts}
+SECRETIVE: Mapping[str, type[Part]] = {"state": State, "service": Service, "alerts": Alerts}
 """Tables of the top level that have secrets, as the connections have theirs."""
+
+DATABASE: Loc = ("state", "url")
 
 
 def take_secrets(found: Found, file: Tree, credentials: Tree, environment: Tree) -> None:
@@ -49,9 +52,10 @@ def _given(table: Any, secret: str) -> Tree:
 
 def _one_secret(found: Found, loc: Loc, table: Tree, given: dict[str, Tree]) -> None:
     secret, from_file = str(loc[-1]), f"{loc[-1]}_file"
-    if secret in given["file"] and _others_may(found.path, 0o077):
+    if _is_secret(loc, given["file"]) and _others_may(found.path, 0o077):
         hint = f"chmod 600 {found.path}, or use {from_file}; never in a file that others can read"
-        found.wrong(loc, "a key in a file that others can read", hint, place=found.places.get(loc))
+        what = "a password" if loc == DATABASE else "a key"
+        found.wrong(loc, f"{what} in a file that others can read", hint, place=found.places.get(loc))
     for layer in given.values():
         if len(layer) == 2:
             found.wrong(loc, f"given twice, here and as {from_file}", "keep one of the two")
@@ -59,8 +63,14 @@ def _one_secret(found: Found, loc: Loc, table: Tree, given: dict[str, Tree]) -> 
     if secret in top or not isinstance(top.get(from_file), str):
         return
     at: Loc = (*loc[:-1], from_file)
-    table[secret] = _read_secret(found, at, top[from_file])
+    table[secret] = _read_secret(found, at, top[from_file]) or ("sqlite:///none" if loc == DATABASE else "none")
     _stands_at(found, loc, at)
+
+
+def _is_secret(loc: Loc, given: Tree) -> bool:
+    """Whether a secret was given here; the address of a database is one only with a password in it."""
+    value = given.get(str(loc[-1]))
+    return has_password(str(value)) if loc == DATABASE else str(loc[-1]) in given
 
 
 def _stands_at(found: Found, loc: Loc, at: Loc) -> None:
@@ -72,12 +82,13 @@ def _stands_at(found: Found, loc: Loc, at: Loc) -> None:
 
 
 def _read_secret(found: Found, loc: Loc, name: str) -> str:
-    """The key in this file. When there is none to be had, the problem is noted and any text will do."""
+    """The key in this file. When there is none to be had, the problem is noted; any text will do in its place."""
     try:
         path = under(found.folder, Path(name))
     except ValueError:
-        return "none"  # the key that names the file is told off for it
+        return ""  # the key that names the file is told off for it
     what = str(loc[-1]).removesuffix("_file").replace("_", " ").replace("api key", "API key")
+    what = "address of the database" if loc[:1] == DATABASE[:1] else what
     try:
         text = path.read_text().strip()
     except FileNotFoundError:
@@ -91,8 +102,8 @@ def _read_secret(found: Found, loc: Loc, name: str) -> str:
             found.wrong(loc, f"{path} is empty", f"write the {what} into it")
         elif _others_may(path, 0o007):
             found.wrong(loc, f"{path} can be read by everybody", f"chmod 600 {path}")
-        return text or "none"
-    return "none"
+        return text
+    return ""
 
 
 def _others_may(path: Path, mask: int) -> bool:

@@ -31,13 +31,17 @@ from daemon.settings_secrets import SECRETIVE, tables, take_secrets
 
 PREFIX = "ROSTERD_"
 LEVEL = "ROSTERD_LOG"  # the short form of ROSTERD_LOG__LEVEL
+CREDENTIALS = ("connections", "state", *SECRETIVE)  # tables that a credential may be for; others are not for us
 NOT_SETTINGS = re.compile(r"ROSTERD_(CONFIG|LOG|TEST_.*)", re.IGNORECASE)
 
 
-def gather(path: Path) -> Found:
-    """Read every source. Raises `BadConfig` only where the file as a whole cannot be read."""
+def gather(path: Path, *, text: str | None = None) -> Found:
+    """Read every source. Raises `BadConfig` only where the file as a whole cannot be read.
+
+    `text`: what the file would say, instead of what it says.
+    """
     found = Found(path)
-    file = read_file(found)
+    file = read_text(found, text) if text is not None else read_file(found)
     environment, credentials = read_environment(found), read_credentials(found)
     connections = _connection_names(file, environment)
     for layer in (environment, credentials):
@@ -58,6 +62,11 @@ def read_file(found: Found) -> Tree:
         raise BadConfig([f"{found.path}: cannot be read: {error.strerror}"]) from None
     except UnicodeDecodeError as error:
         raise BadConfig([f"{found.path}: is not UTF-8 text (byte {error.start})"]) from None
+    return read_text(found, text)
+
+
+def read_text(found: Found, text: str) -> Tree:
+    """The tree of a TOML text; every key's place is noted."""
     try:
         document = spanned_toml.loads(text)
     except spanned_toml.TOMLDecodeError as error:
@@ -159,12 +168,12 @@ def read_credentials(found: Found) -> Tree:
         )
         return {}
     for name in os.listdir(folder):
-        if (loc := _steps(name))[0] in ("connections", *SECRETIVE):
+        if (loc := _steps(name))[0] in CREDENTIALS:
             found.origins.setdefault(loc, f"credential {name}")
     tree = NestedSecretsSettingsSource(
         SecretsSettingsSource(_Reader), folder, secrets_nested_delimiter="__", secrets_prefix=""
     )()
-    return {name: tree[name] for name in ("connections", *SECRETIVE) if name in tree}
+    return {name: tree[name] for name in CREDENTIALS if name in tree}
 
 
 def _steps(name: str) -> Loc:

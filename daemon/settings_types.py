@@ -182,14 +182,64 @@ def _days(text: str | None) -> frozenset[int]:
 
 
 def _state_url(value: str, info: ValidationInfo) -> str:
+    value = value.strip()
+    if value.partition("://")[0] in POSTGRESQL:
+        return _postgresql_url(value)
     scheme, separator, rest = value.partition(":///")
     if scheme != "sqlite" or not separator:
-        raise ValueError(f'must begin with sqlite:///{HINT}like "sqlite:////var/lib/rosterd/state.db"')
+        hint = '"sqlite:////var/lib/rosterd/state.db" or "postgresql://rosterd@db.example.org/rosterd"'
+        raise ValueError(f"must begin with sqlite:/// or postgresql://{HINT}like {hint}")
     if "?" in rest:
         raise ValueError("must be a plain path, without options")
     if not rest or rest == ":memory:" or rest.endswith("/"):
         raise ValueError(f"must name a file{HINT}what is not kept on disk is forgotten")
     return f"sqlite:///{_against_folder(Path(rest), info)}"
+
+
+POSTGRESQL = ("postgresql", "postgresql+psycopg", "postgres")
+_EXAMPLE = f'{HINT}like "postgresql://rosterd@db.example.org/rosterd", or "postgresql:///rosterd" on this machine'
+
+
+def _postgresql_url(value: str) -> str:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):  # their texts repeat what was written
+        raise ValueError(f"is not an address of a database{_EXAMPLE}") from None
+    if not url.database:
+        raise ValueError(f"must name a database{_EXAMPLE}")
+    return value
+
+
+def has_password(url: str) -> bool:
+    """Whether the address of a database is a secret itself."""
+    return password_of(url) is not None
+
+
+def password_of(url: str) -> str | None:
+    """The password in the address of a database, before the host or among the options."""
+    if url.partition("://")[0].strip() not in POSTGRESQL:
+        return None
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url.strip())
+    except (ArgumentError, ValueError):
+        return None  # it is told off for being no address
+    option = parsed.query.get("password")
+    return parsed.password or (option if isinstance(option, str) else None)
+
+
+def without_password(url: str, mask: str) -> str:
+    """The address of a database, to be shown."""
+    if not has_password(url):
+        return url
+    from sqlalchemy import make_url
+
+    return make_url(url).difference_update_query(["password"]).render_as_string().replace(":***@", f":{mask}@", 1)
 
 
 def _key(value: SecretStr) -> SecretStr:

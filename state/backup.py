@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from state.errors import StateError
+from state.migrate import HEAD, revision
 from state.trouble import Kind, Trouble, Troubled, trouble, trouble_of
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def backup_into(store: Store, folder: Path, *, now: float, keep: int | None = No
 
 
 def _refuse(store: Store, target: Path, *, force: bool) -> None:
+    if store.path is None:
+        _must_be_current(store)
     if not target.parent.is_dir():
         raise StateError(f"there is no folder {target.parent}", hint="make it first; is that disk mounted?")
     if store.path is not None and target.exists() and target.samefile(store.path):
@@ -94,6 +97,17 @@ def _refuse(store: Store, target: Path, *, force: bool) -> None:
         raise StateError(f"{target} is no file", hint="name a file, or a folder")
     if target.exists() and not force:
         raise StateError(f"{target} is there already", hint="name another file, or add --force")
+
+
+def _must_be_current(store: Store) -> None:
+    """A file of SQLite is copied as it is; the rows of a PostgreSQL by the shape we know."""
+    with store.look() as tx:
+        found = revision(tx.db)
+    if found != HEAD:
+        raise StateError(
+            f"the database is at revision {found or 'none'}, this program copies {HEAD}",
+            hint="pg_dump copies it as it is; then rosterd db upgrade",
+        )
 
 
 def beside(database: Path) -> list[Path]:

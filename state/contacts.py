@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, tuple_, update
 
 from state.bulk import add_rows
-from state.model import Contact, Entry, dumps, loads
+from state.model import Contact, Entry, dumps, loads, storable
 from state.tables import contacts, counters, identifiers
 
 Identifier = tuple[str, str]
@@ -59,6 +59,10 @@ class Contacts:
         query = select(contacts).where(contacts.c.id > after, contacts.c.merged_into.is_(None))
         return [_contact(row) for row in self._db.execute(query.order_by(contacts.c.id).limit(limit))]
 
+    def last_id(self) -> int:
+        """The highest id there is; 0 when there is nobody."""
+        return int(self._db.execute(select(func.max(contacts.c.id))).scalar() or 0)
+
     def all(self) -> Iterator[Contact]:
         after = 0
         while batch := self.walk(after, 500):
@@ -106,18 +110,18 @@ class Contacts:
 
     def search(self, needle: str, *, limit: int = 50) -> list[Contact]:
         """Contacts whose name, or one of whose identifiers, contains the text, ignoring case."""
+        needle = storable(needle)
         alive = select(contacts).where(contacts.c.merged_into.is_(None)).order_by(contacts.c.id)
         holders = select(identifiers.c.contact_id).where(identifiers.c.value.icontains(needle, autoescape=True))
         rows = self._db.execute(alive.where(contacts.c.id.in_(holders)).limit(limit))
         found = {row.id: _contact(row) for row in rows}
-        with self._db.execute(alive.where(*_narrowed(needle))) as rows:
+        everybody = alive.where(*_narrowed(needle)).execution_options(yield_per=500)  # perhaps a million
+        with self._db.execute(everybody) as rows:
             named = (c for c in map(_contact, rows) if needle.casefold() in _name(c))
             found.update((c.id, c) for c in islice(named, limit))
         return [found[number] for number in sorted(found)][:limit]
 
     def count(self) -> int:
-        from sqlalchemy import func
-
         query = select(func.count()).select_from(contacts).where(contacts.c.merged_into.is_(None))
         return int(self._db.execute(query).scalar_one())
 

@@ -13,7 +13,3 @@ class StateError(Exception):
 
 class Locked(StateError):
     """Another process holds this database file."""
-
-
-class Unreachable(StateError):
-    """The database server is away, or cut us off: it may be back in a moment. Nothing half done is left."""

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from state.bulk import add_rows
 from state.contacts import Identifier
-from state.model import Link, dumps, loads
+from state.model import Link, dumps, loads, storable_or_none
 from state.tables import decisions, links, strays, suppressions
 
 _COLUMNS = ("contact_id", "state", "seen", "version", "digest", "sent", "told", "sweep", "reason")
@@ -70,12 +70,12 @@ def _row(link: Link) -> dict[str, Any]:
         "contact_id": link.contact_id,
         "state": link.state,
         "seen": dumps(link.seen),
-        "version": link.version,
+        "version": storable_or_none(link.version),
         "digest": link.digest,
         "sent": dumps(link.sent) if link.sent else None,
         "told": dumps(link.told) if link.told else None,
         "sweep": link.sweep,
-        "reason": link.reason,
+        "reason": storable_or_none(link.reason),
     }
 
 
@@ -125,6 +125,11 @@ class Links:
         query = select(links).where(links.c.state == state).order_by(links.c.id).limit(limit)
         return [_link(row) for row in self._db.execute(query)]
 
+    def walk(self, connection: str, state: str, after: int, limit: int) -> list[Link]:
+        """The next records of a connection by id that are in this state."""
+        mine = links.c.connection == connection, links.c.state == state, links.c.id > after
+        return [_link(row) for row in self._db.execute(select(links).where(*mine).order_by(links.c.id).limit(limit))]
+
     def count_missed(self, connection: str, sweep: int) -> int:
         query = select(func.count()).where(
             links.c.connection == connection, links.c.sweep <= sweep, links.c.state != "vanished"
@@ -133,7 +138,8 @@ class Links:
 
     def counts(self, connection: str | None = None) -> dict[str, dict[str, int]]:
         """{connection: {state: how many}}"""
-        query = select(links.c.connection, links.c.state, func.count()).group_by(links.c.connection, links.c.state)
+        columns = (links.c.connection, links.c.state)
+        query = select(*columns, func.count()).group_by(*columns).order_by(*columns)
         if connection is not None:
             query = query.where(links.c.connection == connection)
         found: dict[str, dict[str, int]] = {}
@@ -160,7 +166,9 @@ class Links:
         found: dict[Identifier, list[tuple[str, str]]] = {}
         values = {value for _, value in wanted}
         if values:
-            for row in self._db.execute(select(strays).where(_kinds(strays, wanted), strays.c.value.in_(values))):
+            these = _kinds(strays, wanted), strays.c.value.in_(values)
+            query = select(strays).where(*these).order_by(strays.c.connection, strays.c.external_id)
+            for row in self._db.execute(query):
                 if (row.kind, row.value) in wanted:
                     found.setdefault((row.kind, row.value), []).append((row.connection, row.external_id))
         return found
@@ -185,7 +193,9 @@ class Links:
         values = {value for _, value in wanted}
         if values:
             these = _kinds(suppressions, wanted), suppressions.c.value.in_(values)
-            for row in self._db.execute(select(suppressions).where(*these)):
+            query = select(suppressions).where(*these)
+            query = query.order_by(suppressions.c.connection, suppressions.c.external_id)
+            for row in self._db.execute(query):
                 if (row.kind, row.value) in wanted:
                     entry = (row.state, f"{row.connection}/{row.external_id}", row.how)
                     found.setdefault((row.kind, row.value), []).append(entry)

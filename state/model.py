@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,6 +12,19 @@ Value = str | list[str] | None
 
 UPDATE_LANE, CREATE_LANE, CONSENT_LANE = 1, 2, 0
 """Lanes of the outbox, in the order they are delivered: a "no" first, then edits, then new people."""
+
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """A text that a platform or a person gave us, as either engine keeps it: PostgreSQL refuses NUL, UTF-8 refuses
+    lone surrogates, and one odd answer must not stop a whole page."""
+    return text if text.isascii() and "\0" not in text else _UNSTORABLE.sub("\ufffd", text)
+
+
+def storable_or_none(text: str | None) -> str | None:
+    return None if text is None else storable(text)
 
 
 def dumps(value: Any) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
 from state.bulk import add_rows
-from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE, Owed, dumps, loads
+from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE, Owed, dumps, loads, storable_or_none
 from state.tables import outbox
 
 _COLUMNS = ("contact_id", "kind", "owed", "state", "approved", "attempts", "due_at", "reason")
 _UPDATE = (
     update(outbox).where(outbox.c.id == bindparam("key")).values({name: bindparam("new_" + name) for name in _COLUMNS})
 )
+_ORDERED = select(outbox).order_by(outbox.c.id)
 
 
 def _owed(row: Any) -> Owed:
@@ -45,7 +46,7 @@ def _row(push: Owed) -> dict[str, Any]:
         "approved": push.approved,
         "attempts": push.attempts,
         "due_at": push.due_at,
-        "reason": push.reason,
+        "reason": storable_or_none(push.reason),
     }
 
 
@@ -58,12 +59,12 @@ class Outbox:
     def of_contacts(self, ids: Collection[int]) -> list[Owed]:
         if not ids:
             return []
-        return [_owed(r) for r in self._db.execute(select(outbox).where(outbox.c.contact_id.in_(ids)))]
+        return [_owed(r) for r in self._db.execute(_ORDERED.where(outbox.c.contact_id.in_(ids)))]
 
     def of_targets(self, connection: str, targets: Collection[str]) -> list[Owed]:
         if not targets:
             return []
-        query = select(outbox).where(outbox.c.connection == connection, outbox.c.target.in_(targets))
+        query = _ORDERED.where(outbox.c.connection == connection, outbox.c.target.in_(targets))
         return [_owed(r) for r in self._db.execute(query)]
 
     def due(
@@ -110,7 +111,7 @@ class Outbox:
         return first
 
     def get(self, ids: Collection[int]) -> list[Owed]:
-        return [_owed(r) for r in self._db.execute(select(outbox).where(outbox.c.id.in_(ids)))] if ids else []
+        return [_owed(r) for r in self._db.execute(_ORDERED.where(outbox.c.id.in_(ids)))] if ids else []
 
     def listed(self, *, state: str | None = None, connection: str | None = None, limit: int = 100) -> list[Owed]:
         query = select(outbox).order_by(outbox.c.lane, outbox.c.id).limit(limit)
@@ -145,6 +146,7 @@ class Outbox:
             select(outbox.c.connection, outbox.c.kind, func.count())
             .where(outbox.c.state.in_(("open", "held")), outbox.c.approved == 0, outbox.c.kind != "consent")
             .group_by(outbox.c.connection, outbox.c.kind)
+            .order_by(outbox.c.connection, outbox.c.kind)
         )
         return {(connection, kind): count for connection, kind, count in self._db.execute(query)}
 

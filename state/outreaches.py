@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select, tuple_, update
 
 from state.bulk import add_rows
-from state.model import Outreach
+from state.model import Outreach, storable_or_none
 from state.tables import outreaches
 
 KIND = "outreach"
@@ -28,6 +28,11 @@ def _outreach(row: Any) -> Outreach:
     return Outreach(**row._mapping)
 
 
+def _value(each: Outreach, name: str) -> Any:
+    value = getattr(each, name)
+    return storable_or_none(value) if name == "reason" else value
+
+
 class Outreaches:
     """The outreaches, within one transaction."""
 
@@ -39,7 +44,7 @@ class Outreaches:
         many = {each.key: each for each in found}
         known = self._known(list(many))
         new = [each for key, each in many.items() if key not in known]
-        rows = [tuple(getattr(each, name) for name in _COLUMNS) for each in new]
+        rows = [tuple(_value(each, name) for name in _COLUMNS) for each in new]
         add_rows(self._db, outreaches, _COLUMNS, rows, known_ok=True)
         return new
 
@@ -98,7 +103,7 @@ class Outreaches:
 
     def put(self, changed: Iterable[Outreach]) -> None:
         for each in changed:
-            values = {name: getattr(each, name) for name in _CHANGING}
+            values = {name: _value(each, name) for name in _CHANGING}
             self._db.execute(update(outreaches).where(outreaches.c.id == each.id).values(**values))
 
     def counts(self) -> list[tuple[str, str, str, int]]:
@@ -116,6 +121,7 @@ class Outreaches:
             select(outreaches.c.connection, func.count())
             .where(outreaches.c.state.in_(("owed", "held")), outreaches.c.approved == 0)
             .group_by(outreaches.c.connection)
+            .order_by(outreaches.c.connection)
         )
         return {(connection, KIND): count for connection, count in self._db.execute(query)}
 

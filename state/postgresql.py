@@ -6,9 +6,8 @@ import os
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from state.errors import StateError, Unreachable
+from state.errors import StateError
 
 NAMES = ("postgresql", "postgres", "postgresql+psycopg")
 """How its addresses may begin."""
@@ -79,28 +78,6 @@ def looking(connection: Connection) -> Connection:
 
 
 # what went wrong
-
-
-def explained(problem: DBAPIError) -> StateError:
-    """A problem with PostgreSQL in words, without the statement or its parameters, which are people."""
-    said = first_line(str(problem.orig))
-    if hint := next((hint for part, hint in HINTS if part in said), ""):
-        return StateError(f"the database cannot be used: {said}", hint=hint)
-    if is_gone(problem):
-        return Unreachable(f"the database is not reached: {said}", hint="is the server running, and state.url right?")
-    return StateError(f"the database cannot be used: {said}", hint="rosterd db check")
-
-
-def is_gone(problem: DBAPIError) -> bool:
-    """Whether the server is away, full, or has cut us off: worth trying again, unlike what it refuses."""
-    code = getattr(problem.orig, "sqlstate", None)
-    if code is None:  # never got as far as asking
-        return isinstance(problem, (OperationalError, InterfaceError))
-    return problem.connection_invalidated or code.startswith(_AGAIN)
-
-
-_AGAIN = ("08", "53", "57", "25P03", "40", "55P03")
-"""Connection lost; out of room or connections; shutting down or starting; stalled; a deadlock; a lock not had."""
 
 
 def first_line(said: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from state.bulk import add_rows
-from state.model import Account, Hold, Noted, dumps, loads
+from state.model import Account, Hold, Noted, dumps, loads, storable
 from state.tables import connections, holds, journal, runs
 
 _PACKED = ("cursor", "facts", "mapping", "remap", "feed")
@@ -35,7 +35,8 @@ class Connections:
 
     @staticmethod
     def _values(values: dict[str, Any]) -> dict[str, Any]:
-        return {k: dumps(v) if k in _PACKED and v is not None else v for k, v in values.items()}
+        packed = {k: dumps(v) if k in _PACKED and v is not None else v for k, v in values.items()}
+        return {k: storable(v) if k == "paused_why" and v is not None else v for k, v in packed.items()}
 
 
 class Journal:
@@ -121,12 +122,13 @@ class Holds:
     def by_connection(self) -> list[tuple[str | None, str, int]]:
         """What is open: (connection, kind, how many). Some concern no single connection."""
         columns = (holds.c.connection, holds.c.kind)
-        query = select(*columns, func.count()).where(holds.c.state == "open").group_by(*columns).order_by(*columns)
+        query = select(*columns, func.count()).where(holds.c.state == "open").group_by(*columns)
+        query = query.order_by(holds.c.connection.nulls_first(), holds.c.kind)
         return [(connection, kind, count) for connection, kind, count in self._db.execute(query)]
 
     def counts(self) -> dict[str, int]:
         count = func.count().label("open")
-        query = select(holds.c.kind, count).where(holds.c.state == "open").group_by(holds.c.kind)
+        query = select(holds.c.kind, count).where(holds.c.state == "open").group_by(holds.c.kind).order_by(holds.c.kind)
         return {row.kind: row.open for row in self._db.execute(query)}
 
 

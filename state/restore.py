@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from state.backup import bare, beside, copy_sqlite, damage, made, put, settle
-from state.engine import FileLock, StateError, make_private
+from state.engine import FileLock, make_private
+from state.errors import StateError
 from state.migrate import known_revisions
 from state.trouble import trouble_of
 

@@ -14,12 +14,13 @@ from sqlalchemy.exc import DBAPIError
 from state.alerts import Alerts
 from state.backup import copy_sqlite
 from state.contacts import Contacts
+from state.copy import copy
 from state.engine import FileLock, engine, make_private, sqlite_path
 from state.errors import StateError
 from state.hours import Hours
 from state.leases import Lease, LeaseLost, Leases
 from state.links import Links
-from state.migrate import upgrade
+from state.migrate import revision, upgrade
 from state.outbox import Outbox
 from state.outreaches import Outreaches
 from state.postgresql import looking, one_writer
@@ -54,10 +55,11 @@ class _Held(threading.local):
 
 
 class Store:
-    """The local database, opened, migrated and (SQLite) held by this process alone.
+    """The database, opened and migrated; an SQLite file is held by this process alone.
 
-    `url`: an SQLAlchemy URL, sqlite:////path/state.db. `exclusive=False` only looks: it takes no lock, so that
-    `status` works beside a running sync. Raises StateError with a hint; Locked when another process holds it.
+    `url`: an SQLAlchemy URL, sqlite:////path/state.db or postgresql://host/name. `exclusive=False` opens it beside a
+    running sync, as it is: to look at it, and for single transactions of people who decide something. Raises
+    StateError with a hint; Locked when another process holds the file.
     """
 
     def __init__(self, url: str, *, exclusive: bool = True) -> None:
@@ -142,12 +144,21 @@ class Store:
             finally:
                 raw.close()
 
+    def begun(self) -> bool:
+        """Whether rosterd has ever kept anything here."""
+        if self.path is not None:
+            return self.path.exists()
+        with self.look() as tx:
+            return revision(tx.db) is not None
+
     def copy_to(self, path: Path) -> None:
-        """A consistent copy of the database (SQLite), made while others read it and write to it."""
-        if self.path is None:
-            raise StateError("only an SQLite state can be copied like this")
+        """A consistent copy of the database as an SQLite file, made while others read it and write to it."""
         make_private(path)  # before it holds anybody's phone number
-        copy_sqlite(self.path, path)
+        if self.path is not None:
+            copy_sqlite(self.path, path)
+            return
+        with self.look() as tx:
+            copy(tx.db, path)
 
     def check(self) -> list[str]:
         """What is wrong with the database file; empty when it is whole."""

@@ -153,7 +153,7 @@ _STATES: tuple[tuple[str, Kind], ...] = (
     ("25006", "read_only"),
     ("28", "refused"),
     ("3D000", "refused"),
-    ("42501", "refused"),
+    ("42501", "refused"),  # no right to that
     ("XX001", "damaged"),
     ("XX002", "damaged"),
 )
@@ -172,15 +172,25 @@ _WORDS: tuple[tuple[str, Kind], ...] = (
 
 def _of_postgresql(problem: DBAPIError) -> Trouble:
     said = " ".join(str(problem.orig).split())
-    state = getattr(problem.orig, "sqlstate", None)
-    if state:
+    if state := getattr(problem.orig, "sqlstate", None):
         found = trouble(_by_state(problem, state), _primary(problem.orig, state))
-    elif problem.connection_invalidated or isinstance(problem, (OperationalError, InterfaceError)):
-        found = trouble(_first(_WORDS, re.search, said, "away"), postgresql.first_line(str(problem.orig)))
     else:
-        return trouble("other", type(problem.orig).__name__)  # what it says may hold a value
-    hint = next((hint for part, hint in postgresql.HINTS if part in said), found.hint)
-    return replace(found, hint=hint)
+        found = _unanswered(problem, said)
+    if found.kind == "away":
+        return replace(
+            found, hint="is the server running, and state.url right? the next run goes on where this one was"
+        )
+    if found.kind != "refused":
+        return found
+    return replace(found, hint=next((hint for part, hint in postgresql.HINTS if part in said), found.hint))
+
+
+def _unanswered(problem: DBAPIError, said: str) -> Trouble:
+    """It never got as far as asking, or the answer never came."""
+    lost = problem.connection_invalidated or isinstance(problem, (OperationalError, InterfaceError))
+    kind = _first(_WORDS, re.search, said, "away" if lost else "other")
+    # What else the driver says may quote a value.
+    return trouble(kind, type(problem.orig).__name__ if kind == "other" else postgresql.first_line(str(problem.orig)))
 
 
 def _by_state(problem: DBAPIError, state: str) -> Kind:

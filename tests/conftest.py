@@ -55,3 +55,12 @@ def new_database(shelf: Shelf) -> Iterator[Callable[[], str]]:
 def pg_url(new_database: Callable[[], str]) -> str:
     """The URL of a PostgreSQL database that is up to date and empty."""
     return new_database()
+
+
+@pytest.fixture
+def empty_database(postgres: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database with nothing in it."""
+    from tests.postgres import database
+
+    with database(postgres) as url:
+        yield url

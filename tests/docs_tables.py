@@ -1,4 +1,5 @@
-"""The parts of the documentation that are made from the code: tables between markers, and the JSON Schemas.
+"""What is made from the code: tables between markers in the documentation, the JSON Schemas, the outline
+of the commands that completion works from, the manual pages.
 
     python -m tests.docs_tables            says what is out of date (exit 1 if anything is)
     python -m tests.docs_tables --write    writes it anew
@@ -20,13 +21,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from daemon import matrix
+from daemon import completing, matrix
 from daemon.example import FIRST, explained
 from daemon.platforms import registry
 from daemon.settings import config_schema
 from daemon.settings_models import Consent, Fuse, Identity, Log, State
 from daemon.settings_parts import Connection, Defaults
 from daemon.settings_platforms import PLATFORMS
+from daemon.settings_service import Alerts
 from daemon.settings_types import show_duration
 from daemon.sync.resolve import WHY
 from daemon.sync.verdicts import CHOICES
@@ -35,6 +37,7 @@ from mappings.load import preset
 from mappings.schema import schema as mapping_schema
 from mappings.shapes import Record, Shape
 from mappings.transforms import TRANSFORMS
+from tests import manpages, outline
 
 DOCS = Path(__file__).parents[1] / "docs"
 MARKED = re.compile(r"(<!-- table: (\w+)[^>]*-->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -195,6 +198,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "identity": _of(Identity),
     "consent": _of(Consent),
     "fuse": _of(Fuse),
+    "alerts": _of(Alerts),
     "log": _of(Log),
     "rule": _record(language._RULE_RECORD),
     "tags": _record(language._TAGS),
@@ -222,6 +226,8 @@ def files() -> Iterator[tuple[Path, str]]:
     """Every file that is made, wholly or in part, with what should stand in it."""
     for name, schema in (("config", config_schema()), ("mapping", mapping_schema())):
         yield DOCS / "schema" / f"{name}.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    yield completing.OUTLINE, outline.text()
+    yield from manpages.files()
     for page in sorted(DOCS.glob("*.md")):
         yield page, current(page.read_text(encoding="utf-8"))
 
@@ -230,7 +236,7 @@ def main(arguments: list[str]) -> int:
     stale = [(path, text) for path, text in files() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path, text in stale:
         if "--write" in arguments:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         print("wrote" if "--write" in arguments else "out of date:", path)
     return 1 if stale and "--write" not in arguments else 0

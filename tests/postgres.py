@@ -103,9 +103,8 @@ class Server:
         settings = [f"-c{each}" for each in QUICK]
         command = [self._bin / "postgres", "-D", self.folder / "data", "-k", self.folder, *settings]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(  # it ends with us, also when we are killed
-                command, stdout=log, stderr=log, cwd=self.folder, preexec_fn=_end_with_parent, **self._who
-            )
+            ends = {"preexec_fn": _end_with_parent, **self._who}  # also when we are killed
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **ends)
         until = time.monotonic() + PATIENCE
         while not self._ready():
             if self.process.poll() is not None or time.monotonic() > until:
@@ -252,12 +251,15 @@ class Shelf:
 
 def _empty(url: str) -> None:
     with admin(url) as connection:
-        others = "datname = current_database() and pid <> pg_backend_pid()"
-        connection.exec_driver_sql(f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where {others}")
+        connection.exec_driver_sql(_CUT_OFF)
         for table in reversed(metadata.sorted_tables):
-            connection.exec_driver_sql(f"delete from {table.name}")
-        again = "select setval((schemaname || '.' || sequencename)::regclass, 1, false) from pg_sequences"
-        connection.exec_driver_sql(again)
+            connection.execute(table.delete())
+        connection.exec_driver_sql(_COUNT_ANEW)
+
+
+_CUT_OFF = """select pg_terminate_backend(pid, 5000) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()"""
+_COUNT_ANEW = "select setval((schemaname || '.' || sequencename)::regclass, 1, false) from pg_sequences"
 
 
 def _at(url: str, name: str) -> str:

@@ -10,7 +10,7 @@ import click
 
 from daemon.commands.options import FAILED, as_json
 from daemon.commands.session import session
-from daemon.output import clean, json_out, say, table, when
+from daemon.output import clean, json_out, plural, say, table, when
 from state.alerts import Alert
 
 HOW = """\
@@ -71,7 +71,7 @@ def _row(alert: Alert) -> list[Any]:
 def _told(alert: Alert) -> str:
     """Who of those that are to be told has been."""
     if alert.owes:
-        return f"not yet, after {alert.tries} tries" if alert.tries else "not yet"
+        return f"not yet, after {plural(alert.tries, 'try', 'tries')}" if alert.tries else "not yet"
     return "never" if alert.told_at is None else when(alert.told_at)
 
 

@@ -97,8 +97,8 @@ def apply(found: Session, kept: planfile.PlanFile, stop: threading.Event) -> App
     """One run that sends nothing but the pushes of a plan."""
     these = Selection(kept.pushes)
     options = cycle.Options(full=kept.full, only=frozenset(kept.only), these=these)
-    with found.store() as store:
-        return apply_on(found.roster(store), options, these, stop)
+    with found.at_work() as roster:
+        return apply_on(roster, options, these, stop)
 
 
 def apply_on(roster: Roster, options: cycle.Options, these: Selection, stop: threading.Event) -> Applied:

@@ -1,4 +1,5 @@
-"""`rosterd check`: configuration, mappings, database, accounts, in this order; whatever can be said is said."""
+"""`rosterd check`: configuration, mappings, database, accounts, in this order; whatever can be said is said. Last, what
+the configuration would change, where it is not what the database was last used with."""
 
 from __future__ import annotations
 
@@ -6,14 +7,17 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import click
 
 from daemon import matrix
+from daemon.commands import whom
 from daemon.commands.loops import warned
 from daemon.commands.options import CONFIG, FAILED, as_json
 from daemon.commands.session import Session, session
+from daemon.difference import Difference, Look, differences
 from daemon.errors import RosterdError
 from daemon.output import clean, is_terminal, json_out, say
 from daemon.platforms import registry
@@ -39,25 +43,63 @@ class Finding:
 
 @click.command()
 @click.option("--offline", is_flag=True, help="Do not call the accounts.")
+@click.option(
+    "--sample",
+    type=click.IntRange(0),
+    default=20_000,
+    show_default=True,
+    metavar="N",
+    help="To say whom a change would touch, look at about N people at most; 0: at all.",
+)
 @as_json
 @click.pass_context
-def command(ctx: click.Context, offline: bool, as_json: bool) -> None:
+def command(ctx: click.Context, offline: bool, sample: int, as_json: bool) -> None:
     """Look for mistakes before they cost something. Nothing is changed anywhere; accounts are only read.
+
+    Where mappings, `where:`, directions or connections are not what the last run worked with, it also says what the
+    next run would do because of that, and to how many people: from the database, before it is live.
 
     \b
     rosterd check --offline      configuration, mappings and database
     rosterd check                ... and every account
     """
+    found = session(ctx)
     findings = []
-    for finding in look(session(ctx), offline=offline):
+    for finding in look(found, offline=offline):
         findings.append(finding)
         if not as_json:
             _show(finding)
+    changes, seen, people = _changes(found, findings, sample)
     if as_json:
-        json_out({"findings": findings, "ok": not any(each.level == "fail" for each in findings)})
+        ok = not any(each.level == "fail" for each in findings)
+        told = [whom.as_dict(each, seen, people) for each in changes]
+        json_out({"findings": findings, "changes": told, "ok": ok})
     else:
+        if changes:
+            whom.show(changes, seen, people)
         _sum_up(findings, offline)
     ctx.exit(code(findings))
+
+
+def _changes(found: Session, findings: list[Finding], sample: int) -> tuple[list[Difference], Look, dict[int, str]]:
+    """What the configuration would change; what is wrong about that is a finding too. Nothing, without a database."""
+    path = _file(found)
+    if (path is not None and not path.exists()) or any(
+        each.group == "database" and each.level == "fail" for each in findings
+    ):
+        return [], Look(), {}
+    with found.store(exclusive=False) as store, store.look() as tx:
+        changes, seen = differences(tx, found.roster(store), sample=sample, progress=whom.progress())
+        people = whom.examples(tx, changes)
+    moved = [each for each in changes if each.why == "moved"]
+    findings += [Finding("account", "fail", each.connection, each.text, each.hint) for each in moved]
+    return changes, seen, people
+
+
+def _file(found: Session) -> Path | None:
+    """The database file; None where the database is none."""
+    url = found.settings.state.url
+    return sqlite_path(url) if url.startswith("sqlite") else None
 
 
 def code(findings: list[Finding]) -> int:
@@ -102,8 +144,7 @@ def _makes_nobody(found: Session, name: str) -> Iterator[Finding]:
 
 
 def _database(found: Session) -> Iterator[Finding]:
-    url = found.settings.state.url
-    path = sqlite_path(url) if url.startswith("sqlite") else None
+    path = _file(found)
     what = str(path) if path is not None else "database"
     try:
         if path is not None and not path.exists():
@@ -169,7 +210,7 @@ def _written(found: Session, name: str) -> list[str]:
 
 def _facts(found: Session, name: str) -> dict[str, object]:
     """What is known of the account, if there is a database: it saves calls."""
-    path = sqlite_path(found.settings.state.url) if found.settings.state.url.startswith("sqlite") else None
+    path = _file(found)
     if path is not None and not path.exists():
         return {}
     try:

@@ -54,3 +54,15 @@ class PushNumber(click.ParamType[int | str]):
 
 
 PUSH = PushNumber()
+
+
+class ConfigKey(click.ParamType[str]):
+    """connections.strive_atl.every"""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        return str(value).strip(".")
+
+
+CONFIG_KEY = ConfigKey()

@@ -13,13 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
-
 from daemon import assemble
 from daemon.commands import report, upcoming
 from daemon.commands.progress import Progress
 from daemon.commands.session import Session
-from daemon.errors import StopSync
 from daemon.output import clean, json_out, plural, say
 from daemon.sync import cycle
 from daemon.sync.books import Report
@@ -79,13 +76,12 @@ def plan(found: Session, options: cycle.Options, stop: threading.Event, *, limit
 
 def _copied(url: str, to: Path) -> Store:
     """The state as it is now, or an empty one where there is none yet. The folder is ours alone."""
-    original = sqlite_path(url) if make_url(url).get_backend_name() == "sqlite" else None
-    if original is None:
-        raise StopSync("a dry run needs a state in SQLite, to copy it", hint="copy the database, and sync the copy")
-    if original.exists():
+    path = sqlite_path(url)
+    if path is None or path.exists():
         present = Store(url, exclusive=False)
         try:
-            present.copy_to(to)
+            if present.begun():
+                present.copy_to(to)
         finally:
             present.close()
     return assemble.open_store(f"sqlite:///{to}")

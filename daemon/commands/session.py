@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ from daemon.commands.options import Globals
 from daemon.errors import SkipRecord
 from daemon.platforms import registry
 from daemon.settings import Settings
+from daemon.sync.leases import Keeper, owner
 from daemon.sync.roster import Roster
 from state.store import Store, Tx
 
@@ -30,8 +32,13 @@ class Session:
     globals: Globals
 
     @cached_property
+    def file(self) -> Path:
+        """The config file. Raises BadConfig where there is none."""
+        return config.find(self.globals.config)
+
+    @cached_property
     def _loaded(self) -> tuple[Settings, dict[str, Mapping]]:
-        settings, mappings = config.load_all(config.find(self.globals.config))
+        settings, mappings = config.load_all(self.file)
         set_up_log(self.globals, settings)
         return settings, mappings
 
@@ -43,12 +50,22 @@ class Session:
     def mappings(self) -> dict[str, Mapping]:
         return self._loaded[1]
 
-    def roster(self, store: Store) -> Roster:
-        return assemble.roster(self.settings, store, loaded=self.mappings)
+    def roster(self, store: Store, keeper: Keeper | None = None) -> Roster:
+        return assemble.roster(self.settings, store, loaded=self.mappings, keeper=keeper)
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[Roster]:
+        """What a run works with: the database, and our leases of the connections, given back at the end."""
+        with self.store() as store:
+            keeper = Keeper(store, owner(), self.settings.service.lease.total_seconds())
+            try:
+                yield self.roster(store, keeper)
+            finally:
+                keeper.close()
 
     @contextlib.contextmanager
     def store(self, *, exclusive: bool = True) -> Iterator[Store]:
-        """The database, closed at the end. Raises Busy when another process holds it."""
+        """The database, closed at the end; `exclusive`: ours alone. Raises Busy when another process holds it."""
         with assemble.state_errors():
             store = assemble.open_store(self.settings.state.url, exclusive=exclusive)
             try:
@@ -64,8 +81,9 @@ class Session:
 
     @contextlib.contextmanager
     def change(self) -> Iterator[tuple[Tx, Roster]]:
-        """Decide something: one transaction, all or nothing."""
-        with self.store() as store:
+        """Decide something: one transaction, all or nothing. Beside a running service too: it waits its turn between
+        two pages, and what it decides holds whatever is on its way to a platform meanwhile."""
+        with self.store(exclusive=False) as store:
             roster = self.roster(store)
             with store.transaction() as tx:
                 yield tx, roster

@@ -72,9 +72,9 @@ def collect_seldom() -> None:
 
 def run(found: Session, options: cycle.Options, stop: threading.Event) -> tuple[Report, dict[str, int]]:
     """One run, and what waits for a person after it, by kind."""
-    with found.store() as store:
-        done = run_on(found.roster(store), options, stop)
-        with store.look() as tx:
+    with found.at_work() as roster:
+        done = run_on(roster, options, stop)
+        with roster.store.look() as tx:
             holds = tx.holds.counts()
     return done, holds
 

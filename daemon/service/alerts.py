@@ -89,10 +89,10 @@ class Alarms:
         with self._store.transaction() as tx:
             tx.alerts.lock()
             opened, ended, reworded = self._differences(tx, now)
-            for each in opened:
-                tx.alerts.add(_alert(each, now))
             for alert in ended:
                 tx.alerts.put(healed(alert, now, hold_off=IN_HAND))
+            for each in opened:
+                tx.alerts.add(_alert(each, now))
             for alert in reworded:
                 tx.alerts.put(alert)
             over = self._teller.to_keep
@@ -105,15 +105,21 @@ class Alarms:
     def _differences(self, tx: Tx, now: float) -> tuple[list[Condition], list[Alert], list[Alert]]:
         """What is to be opened, what to be healed, and what is to be said otherwise, though nobody is told again."""
         found, known = self._watch.conditions(tx, now), tx.alerts.open()
-        opened = [each for key, each in found.items() if key not in known]
-        ended = [alert for key, alert in known.items() if key not in found]
-        both = [(alert, found[key]) for key, alert in known.items() if key in found]
+        both = [(alert, found[key]) for key, alert in known.items() if key in found and not _anew(alert, found[key])]
+        going_on = {alert.key for alert, _ in both}
+        opened = [each for key, each in found.items() if key not in going_on]
+        ended = [alert for key, alert in known.items() if key not in going_on]
         reworded = [
             replace(alert, text=each.text, hint=each.hint)
             for alert, each in both
             if (alert.text, alert.hint) != (each.text, each.hint)
         ]
         return opened, ended, reworded
+
+
+def _anew(alert: Alert, each: Condition) -> bool:
+    """Decided, and tripped again before anybody looked: another mass change, of which somebody is to be told."""
+    return each.kind == "fuse" and each.since > alert.since
 
 
 def _alert(each: Condition, now: float) -> Alert:

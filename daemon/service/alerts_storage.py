@@ -1,4 +1,4 @@
-"""Trouble with the database itself. It cannot be written into the database, so it is remembered here until it is over."""
+"""Trouble with the database itself. It cannot be kept there, so it is remembered here until it is over."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Teller:
     # the database itself
 
     def storage(self, trouble: str | None) -> None:
-        if "storage" not in self._settings.alerts.on:
+        if trouble is not None and "storage" not in self._settings.alerts.on:
             return
         self._storage.say(trouble)
         self.tell_of_storage()
@@ -136,8 +136,8 @@ class Teller:
                 due = tx.alerts.due(self._clock(), AT_ONCE)
             for alert in due:
                 self._tell_one(alert, down)
-        except DBAPIError as problem:  # whoever syncs meets it too, and says so
-            log.warning("alert.database_away", error=str(problem.orig))
+        except DBAPIError as problem:
+            log.debug("alert.not_told_yet", error=str(problem.orig))  # whoever syncs meets it too, and says so once
 
     def _tell_storage(self, down: set[str]) -> None:
         alert = self._storage.take(self._clock())
@@ -171,14 +171,15 @@ class Teller:
         problems = dict.fromkeys(missing & down, "it failed a moment ago")
         problems |= self._all_at_once({name: ways[name] for name in missing - down}, what)
         had |= missing - problems.keys()
-        down |= problems.keys()
-        self._forget(what)
+        down.update(problems)
+        while len(self._had) > REMEMBERED:  # also of alerts whose end another worker tells
+            self._had.pop(next(iter(self._had)))
         return Told(heard=bool(had) or not ways, owed=bool(problems))
 
     def _all_at_once(self, ways: Ways, what: News) -> dict[str, str]:
         """Each on a thread, so that none waits for another; returns what went wrong."""
         end = time.monotonic() + DEADLINE
-        problems: dict[str, str] = {name: "still busy with the alert before" for name in self._busy(ways)}
+        problems: dict[str, str] = dict.fromkeys(self._busy(ways), "still busy with the alert before")
         outcome: dict[str, str | None] = {}
         started = [(name, _start(name, way, what, outcome)) for name, way in ways.items() if name not in problems]
         for name, thread in started:
@@ -202,11 +203,6 @@ class Teller:
         elif self._failing.get(name) != problem:
             log.error("alert.way_fails", way=name, error=problem, hint="rosterd alerts test")
             self._failing[name] = problem
-
-    def _forget(self, what: News) -> None:
-        """Memory is bounded, also by alerts whose end another worker tells."""
-        while len(self._had) > REMEMBERED:
-            self._had.pop(next(iter(self._had)))
 
 
 def _start(name: str, way: Way, what: News, outcome: dict[str, str | None]) -> threading.Thread:

@@ -118,9 +118,9 @@ class Watch:
 
         While it fails, that is what is said.
         """
+        fails = account.failures > 0 or f"failed:{account.name}" in seen.alerts
         free_since = max(self._began, seen.back.get(account.name, 0.0))
-        free = account.failures == 0 and seen.now - free_since > bound
-        return free and not self._rested(account.name, seen.now, bound)
+        return not fails and seen.now - free_since > bound and not self._rested(account.name, seen.now, bound)
 
     def _rested(self, name: str, now: float, bound: float) -> bool:
         """Whether it was left alone on purpose within its bound; after that it has its whole time to catch up."""

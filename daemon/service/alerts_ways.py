@@ -70,7 +70,7 @@ def webhook(url: str, secret: str, news: News) -> str:
     try:
         status = http.post(url, body, headers, timeout=WEBHOOK_SECONDS)
     except (RetryLater, NeedsPerson) as problem:
-        raise Untold(masked(f"{problem}; {problem.hint}" if problem.hint else str(problem))) from None
+        raise Untold(f"{problem}; {problem.hint}" if problem.hint else str(problem)) from None
     if not 200 <= status < 300:
         why = ", and is not followed elsewhere" if 300 <= status < 400 else ""
         raise Untold(f"it answered {status}{why}")
@@ -99,7 +99,8 @@ def command(words: list[str], news: News, *, seconds: float = COMMAND_SECONDS) -
 
 
 def _ended(process: subprocess.Popen[bytes], text: bytes, name: str, seconds: float) -> str:
-    assert process.stdin and process.stderr
+    assert process.stdin is not None
+    assert process.stderr is not None
     said = _Tail(process.stderr)
     with contextlib.suppress(BrokenPipeError), process.stdin:  # it need not listen
         process.stdin.write(text)

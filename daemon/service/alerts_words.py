@@ -1,4 +1,4 @@
-"""What an alert says: plain sentences, what to do, and the same as JSON. No people, no secrets: see `daemon/logs.py`."""
+"""What an alert says: plain sentences, what to do, and the same as JSON. No people and no secrets (`logs.py`)."""
 
 from __future__ import annotations
 

@@ -17,6 +17,8 @@ from state.store import Tx
 
 JITTER = 0.1
 """Of `every`: connections that began together drift apart, and a fleet of rosters does not call at one second."""
+LONGEST_JITTER = 30.0
+"""Seconds. How soon an opt-out is heard is promised."""
 LONGEST_REST = 86400.0
 """Seconds. A rest that ends later was written by a clock that was set back since."""
 STAGGER = 1.0
@@ -46,7 +48,8 @@ class Standing:
 
 
 def turns(tx: Tx, roster: Roster, now: float) -> dict[str, float]:
-    """For each connection, when its next turn is due (seconds since 1970; now or earlier: at once)."""
+    """For each connection, when its next turn is due (seconds since 1970; now or earlier: at once). Those that another
+    worker is at are left out."""
     known, at_work = tx.connections.all(), tx.leases.holders()
     primed = all(name in known and known[name].primed for name in roster.sides)
     standing = Standing(primed, any(known[n].reading_since is not None for n in at_work if n in known))
@@ -54,7 +57,12 @@ def turns(tx: Tx, roster: Roster, now: float) -> dict[str, float]:
     return {
         name: next_turn(known.get(name), side, owed.get(name, Owed()), standing, now)
         for name, side in roster.sides.items()
+        if not _anothers(roster, at_work.get(name))
     }
+
+
+def _anothers(roster: Roster, holder: tuple[str, float] | None) -> bool:
+    return holder is not None and (roster.keeper is None or holder[0] != roster.keeper.owner)
 
 
 def next_turn(account: Account | None, side: Side, owed: Owed, standing: Standing, now: float) -> float:
@@ -70,7 +78,7 @@ def next_reading(account: Account, side: Side, now: float) -> float:
     polled = account.polled_at
     if account.asked_at is not None or account.sweep > account.swept or polled is None or polled > now:
         return now
-    return polled + side.every * (1 + JITTER * spread(side.name, int(polled)))
+    return polled + side.every + min(JITTER * side.every, LONGEST_JITTER) * spread(side.name, int(polled))
 
 
 def _sending(account: Account, side: Side, owed: Owed, standing: Standing, now: float) -> list[float]:

@@ -64,6 +64,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server: Bounded
     server_version, sys_version = "rosterd", ""
+    default_request_version = "HTTP/1.0"  # what cannot be read is answered with a status line and headers too
     error_message_format = "%(code)d %(message)s\n"
     error_content_type = TEXT
 

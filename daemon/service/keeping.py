@@ -102,10 +102,11 @@ def at_night(now: float) -> bool:
 
 
 def next_night(now: float) -> float:
-    """The next beginning of a night after `now`, local time; on a day whose clocks change, within an hour of it."""
+    """The next beginning of a night after `now`, local time; where the clocks change over it, within an hour of it."""
     today = time.localtime(now)
-    start = (today.tm_year, today.tm_mon, today.tm_mday, NIGHT[0], 0, 0, 0, 0, -1)
-    found = time.mktime(start)
-    while found <= now:
-        found += 86400
-    return found
+    nights = (time.mktime((today.tm_year, today.tm_mon, today.tm_mday + day, NIGHT[0], *_SHARP)) for day in range(3))
+    return next(night for night in nights if night > now)
+
+
+_SHARP = (0, 0, 0, 0, -1)
+"""The rest of a time of day: on the hour; whether it is summer time is for the zone to say."""

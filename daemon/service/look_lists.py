@@ -18,7 +18,7 @@ from state.model import Hold, Outreach, Owed, loads
 from state.store import Tx
 from state.tables import alerts, workers
 
-SHOWN = 12
+SHOWN = 10
 """Of each kind; the command line lists them all."""
 LOOKED_THROUGH = 200
 """Runs: the quiet ones among them are not shown."""

@@ -123,12 +123,14 @@ def _stretches(past: Changes, far: int) -> Iterator[int]:
 
 
 def quiet(changes: Changes, until: int, far: int) -> Quiet | None:
-    """How long nothing had changed at the end of hour `until`, which was the last to be read; None: nothing ever did."""
-    seen = sorted(at for at in changes if at <= until)
-    last = max((at for at in seen if changes[at]), default=None)
+    """How long nothing had changed by hour `until`, the last that was read; None: nothing ever did.
+
+    A change that was noted later, at the end of a reading that began in that hour, ends it all the same.
+    """
+    last = max((at for at, changed in changes.items() if changed), default=None)
     if last is None:
         return None
-    after = [at for at in seen if at >= last]
+    after = sorted(at for at in changes if last <= at <= until)
     hours = sum(min(at - before, far) for before, at in itertools.pairwise(after))
     return Quiet(hours, last)
 

@@ -56,6 +56,7 @@ class Desk:
         self._settings, self._store, self._metrics = settings, store, metrics
         self._clock, self._health, self._roster = clock, health, roster
         self._bounded = Bounded(patience=patience, most=AT_ONCE)
+        self._alive = Bounded(patience=patience, most=AT_ONCE)  # not behind those who wait for the database
         self._counted = Kept(self._count, seconds=COUNTED)
         metrics.watch(self._figures)
 
@@ -95,7 +96,7 @@ class Desk:
 
     def health(self) -> tuple[bool, str]:
         try:
-            return self._bounded(self._health)
+            return self._alive(self._health)
         except Unanswered:
             return False, "the service does not say how it is"
 

@@ -82,7 +82,8 @@ def _side_by_side(hold: Hold, people: explain.Concerned, *, revealed: bool) -> H
         [name, *(_shown(name, view, revealed) for view in views.values()), "≠" if explain.differs(name, views) else ""]
         for name in explain.named(views)
     ]
-    return table(("field", *views, ""), rows, label="Side by side", cards=False) if rows else None
+    heads = ("field", *(f"{name}~" for name in views), "")
+    return table(heads, rows, label="Side by side", cards=False) if rows else None
 
 
 def _shown(name: str, view: Mapping[str, Any], revealed: bool) -> str:
@@ -116,7 +117,7 @@ def _decide(frame: Frame, hold: Hold, people: explain.Concerned) -> Html:
         typed = [[el("code", f"rosterd {each.typed}"), each.meaning] for each in explain.choices(hold, people)]
         how = link("Sign in", f"/sign-in?to=/holds/{hold.id}") if frame.has_token else None
         note = [how, " to decide here, or type one of these"] if how else "type one of these; this page has no token"
-        return section(title, table(("command", "meaning"), typed, label="Choices"), note=note, name="decide")
+        return section(title, table(("command", "meaning~"), typed, label="Choices"), note=note, name="decide")
     choices = [
         el("li", button(_label(words), name="choice", value=words), el("span", meaning))
         for words, meaning in offered(hold).items()

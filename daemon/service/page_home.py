@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from daemon.commands.explain import headline
 from daemon.output import plural
@@ -39,8 +40,8 @@ _HOLDS = {
     "shared_identifier": "shared phone or email",
     "outreach": "outreach in doubt",
 }
-_RUN = ("run#", "when", "outcome", "connection")
-_BOOKS = ("read#", "changed#", "unchanged#", "out of scope#", "held#", "failed#", "sent#", "books")
+_RUN = ("run", "when", "outcome", "connection")
+_BOOKS = ("read#", "changed#", "unchanged#", "out of scope#", "held#", "failed#", "sent#", "books~")
 
 
 def home(frame: Frame, seen: Overview, counted: Figures, promise: float) -> Html:
@@ -49,17 +50,17 @@ def home(frame: Frame, seen: Overview, counted: Figures, promise: float) -> Html
     return page(
         frame,
         "Status",
-        _hero(seen, counted, dead),
+        _hero(seen, counted, dead, _slowest(hours, promise)),
         _alerts(seen),
         _connections(seen, counted),
-        _holds(seen, counted),
-        _dead(frame, seen, dead),
         el(
             "div",
             section("Changes per hour", chart.changes(hours), name="hours"),
             section("Opt-out propagation", _propagation(hours, promise), name="propagation"),
             class_="pair",
         ),
+        _holds(seen, counted),
+        _dead(frame, seen, dead),
         _outbox(counted),
         _runs(seen),
         _search(),
@@ -67,15 +68,42 @@ def home(frame: Frame, seen: Overview, counted: Figures, promise: float) -> Html
     )
 
 
-def _hero(seen: Overview, counted: Figures, dead: int) -> Html:
-    """The state of it all, in one sentence and a second."""
+def _hero(seen: Overview, counted: Figures, dead: int, slow: Tile) -> Html:
+    """The state of it all: a sentence, and the numbers behind it."""
     enabled = [one for one in seen.connections if one.state != "off"]
     worst = [one for one in enabled if not one.ready]
     waits = sum(counted.holds.values())
-    todo = [plural(waits, "hold")] * bool(waits) + [plural(dead, "refused push", "refused pushes")] * bool(dead)
-    wait = "waits" if waits + dead == 1 else "wait"
-    words = f"{' and '.join(todo)} {wait} for you." if todo else "Nothing waits for you."
-    return el("div", el("h1", _verdict(enabled, worst)), el("p", words), class_="hero")
+    owed = sum(one.pushes for one in counted.owed if one.state != "dead")
+    tiles = (
+        Tile("connections", f"{len(enabled) - len(worst)} of {len(enabled)}", "up to date", "bad" if worst else "ok"),
+        Tile("holds", f"{waits:,}", "waiting for a decision", "warn" if waits else ""),
+        Tile("dead", f"{dead:,}", "refused", "warn" if dead else ""),
+        Tile("outbox", f"{owed:,}", "owed to a platform", ""),
+        slow,
+    )
+    return el("div", el("h1", _verdict(enabled, worst)), el("ul", map(_tile, tiles), class_="tiles"), class_="hero")
+
+
+class Tile(NamedTuple):
+    """A number at the head of the page. `to`: the chapter about it."""
+
+    to: str
+    number: str
+    words: str
+    tone: str
+
+
+def _tile(one: Tile) -> Html:
+    number = el("b", one.number, class_=one.tone or None)
+    return el("li", link([number, el("span", one.words)], f"#{one.to}"))
+
+
+def _slowest(hours: list[chart.Hour], promise: float) -> Tile:
+    told = [one.slowest for one in hours if one.told]
+    if not told:
+        return Tile("propagation", "-", "no opt-out to pass on", "")
+    over = max(told) > promise
+    return Tile("propagation", span(max(told)), f"slowest opt-out; {span(promise)} promised", "bad" if over else "ok")
 
 
 def _verdict(enabled: list[Standing], worst: list[Standing]) -> str:
@@ -92,14 +120,7 @@ def _alerts(seen: Overview) -> Html | None:
     if not seen.alerts:
         return None
     rows = [
-        el(
-            "li",
-            veil.text(one.text),
-            " (",
-            moment(one.since, seen.at),
-            ")",
-            el("p", veil.text(one.hint), class_="note"),
-        )
+        el("li", f"{veil.text(one.text)}, ", moment(one.since, seen.at), el("p", veil.text(one.hint), class_="note"))
         for one in seen.alerts
     ]
     return section("Broken, and not healed yet", el("ul", rows), name="alerts", class_="alert")
@@ -109,7 +130,7 @@ def _alerts(seen: Overview) -> Html | None:
 
 
 def _connections(seen: Overview, counted: Figures) -> Html:
-    heads = ("connection", "state", "lag", "last success", "last run", "complete reading")
+    heads = ("connection", "state~", "lag", "last success", "last run", "complete reading")
     rows = [_connection(one, seen, counted) for one in seen.connections]
     return section("Connections", table(heads, rows, label="Connections"), name="connections")
 
@@ -138,7 +159,7 @@ def _more(one: Standing) -> list[Html]:
 def _lag(one: Standing) -> Html:
     if one.lag is None:
         return el("span", "-", class_="dim")
-    return el("span", span(one.lag), el("small", f"of {span(one.bound)}"))
+    return el("span", span(one.lag), " ", el("small", f"of {span(one.bound)}"), class_="keep")
 
 
 def _reading(one: Standing, seen: Overview, counted: Figures) -> object:
@@ -159,13 +180,13 @@ def _holds(seen: Overview, counted: Figures) -> Html:
         return section("Waiting for a decision", empty("Nothing. What is ambiguous would wait here."), name="holds")
     rows = [_hold(hold, seen.at) for hold in seen.holds]
     note = plural(total, "hold") if total <= SHOWN else f"the oldest {SHOWN} of {total:,}; all: rosterd holds list"
-    heads = ("hold#", "what", "", "connection", "since", "look")
+    heads = ("hold", "kind", "what~", "connection", "since", "")
     return section("Waiting for a decision", table(heads, rows, label="Holds"), note=note, name="holds")
 
 
 def _hold(hold: Hold, now: float) -> list[object]:
     words = headline(veil.hold(hold))
-    look = link("Look and decide", f"/holds/{hold.id}", aria_label=f"Look at hold {hold.id} and decide")
+    look = link("Decide", f"/holds/{hold.id}", aria_label=f"Decide hold {hold.id}")
     return [hold.id, _HOLDS.get(hold.kind, hold.kind), words, hold.connection or "-", moment(hold.opened_at, now), look]
 
 
@@ -173,10 +194,10 @@ def _dead(frame: Frame, seen: Overview, total: int) -> Html:
     if not seen.dead:
         words = "No push was refused. What a platform will not take would lie here, with its reason."
         return section("Refused", empty(words), name="dead")
-    heads = ["push#", "to", "class", "what", "contact", "since", "why"]
+    heads = ["push", "to", "class", "what~", "contact", "since", "why~"]
     rows = [_dead_row(frame, one, seen.at) for one in seen.dead[:SHOWN]]
     if frame.who.trusted:
-        heads.append("again")
+        heads.append("")
     shown = f"{SHOWN} of {total:,}; all: rosterd outbox list --state dead"
     note = shown if total > SHOWN else plural(total, "push", "pushes")
     return section("Refused", table(heads, rows, label="Refused pushes"), note=note, name="dead")
@@ -223,9 +244,10 @@ def _runs(seen: Overview) -> Html:
     note = f"of the last {plural(len(seen.runs), 'run')}, {quiet:,} found nothing new"
     if not loud:
         return section("Last runs", empty(f"Quiet: {note}."), name="runs")
-    rows = [row for run in loud[:SHOWN] for row in _run(run, seen.at)]
+    rows = [row for run in loud for row in _run(run, seen.at)][:SHOWN]
     looked = "" if len(seen.runs) < LOOKED_THROUGH else ", they are not listed"
-    return section("Last runs", table((*_RUN, *_BOOKS), rows, label="Last runs"), note=note + looked, name="runs")
+    listed = table((*_RUN, *_BOOKS), rows, label="Last runs", cards=False)
+    return section("Last runs", listed, note=note + looked, name="runs")
 
 
 def _run(run: Run, now: float) -> Iterator[list[object]]:
@@ -256,4 +278,4 @@ def _workers(seen: Overview) -> Html | None:
     if not seen.doing:
         return None
     rows = [[name, doing or "waiting"] for name, doing in seen.doing]
-    return section("Workers", table(("worker", "doing"), rows, label="Workers"), name="workers")
+    return section("Workers", table(("worker", "doing~"), rows, label="Workers"), name="workers")

@@ -30,7 +30,7 @@ def safe(inside: object) -> Html:
             return inside
         case None:
             return Html("")
-        case list() | tuple():
+        case list() | tuple() | map():
             return Html("".join(safe(each) for each in inside))
     return Html(html.escape(_CONTROLS.sub("", str(inside))))
 
@@ -109,25 +109,29 @@ def outcome(word: str | None) -> Html:
 
 # tables
 
+_SORTS = {"#": "number", "~": "text"}
+
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, label: str, cards: bool = True) -> Html:
-    """Heads that end in `#` are numbers. On a phone a row becomes a card, or (not `cards`) the table scrolls by itself.
+    """Heads that end in `#` are numbers, in `~` running text that takes the room there is. On a phone a row becomes a
+    card, or (not `cards`) the table scrolls by itself.
 
     The roles say again what the elements are: browsers forget it when a row is laid out as a card.
     """
-    columns = [(head.rstrip("#"), "number" if head.endswith("#") else None) for head in heads]
-    head = [el("th", name, scope="col", role="columnheader", class_=side) for name, side in columns]
+    columns = [(head.rstrip("#~"), _SORTS.get(head[-1:])) for head in heads]
+    head = [el("th", name, scope="col", role="columnheader", class_=sort) for name, sort in columns]
     body = [
         el("tr", [_cell(cell, *column) for cell, column in zip(row, columns, strict=True)], role="row") for row in rows
     ]
     inside = el("thead", el("tr", head, role="row"), role="rowgroup"), el("tbody", body, role="rowgroup")
     made = el("table", inside, role="table", aria_label=label, class_="cards" if cards else None)
-    return made if cards else el("div", made, class_="scroll", tabindex="0", role="region", aria_label=label)
+    way = {} if cards else {"tabindex": "0", "role": "region", "aria_label": label}
+    return el("div", made, class_="scroll", **way)
 
 
-def _cell(inside: object, name: str, side: str | None) -> Html:
-    shown = f"{inside:,}" if side and isinstance(inside, int) else inside
-    return el("td", el("span", shown), data_label=name, role="cell", class_=side)
+def _cell(inside: object, name: str, sort: str | None) -> Html:
+    shown = f"{inside:,}" if sort == "number" and isinstance(inside, int) else inside
+    return el("td", el("span", shown), data_label=name, role="cell", class_=sort)
 
 
 def section(title: str, *inside: object, note: object = None, name: str, class_: str | None = None) -> Html:

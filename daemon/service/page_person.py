@@ -66,7 +66,7 @@ def _fields(frame: Frame, contact: Contact, revealed: bool) -> Html:
         [name, clean(_shown(name, each.value, revealed)), each.by, clean(each.how), moment(each.at or None, frame.at)]
         for name, each in known
     ]
-    heads = ("field", "value", "from", "how", "since")
+    heads = ("field", "value~", "from", "how~", "since")
     inside = table(heads, rows, label="Fields") if rows else empty("Nothing is known of this contact.")
     return section("Fields", inside, reveal(frame, f"/contacts/{contact.id}", revealed), name="fields")
 
@@ -75,7 +75,7 @@ def _records(links: Sequence[Link]) -> Html:
     if not links:
         return section("Records", empty("No platform has a record of this contact."), name="records")
     rows = [[one.connection, one.external_id, badge_of(one.state), _why(one)] for one in links]
-    return section("Records", table(("connection", "record", "state", "why"), rows, label="Records"), name="records")
+    return section("Records", table(("connection", "record~", "state", "why~"), rows, label="Records"), name="records")
 
 
 def _why(one: Link) -> str:
@@ -90,7 +90,7 @@ def _owed(frame: Frame, person: Person) -> Html:
     rows += [[act.connection, "outreach", act.state, act.rule, moment(act.created_at, frame.at)] for act in person.acts]
     if not rows:
         return section("Owed", empty("Nothing: every platform has been told."), name="owed")
-    return section("Owed", table(("to", "kind", "state", "what", "since"), rows, label="Owed"), name="owed")
+    return section("Owed", table(("to", "kind", "state", "what~", "since"), rows, label="Owed"), name="owed")
 
 
 def _what(kind: str, owed: dict[str, Any]) -> str:

@@ -13,13 +13,12 @@ LIGHT = {
     "line": "#dfe0da",
     "accent": "#1f5f99",
     "on-accent": "#ffffff",
-    "second": "#8a6a1f",
     "ok": "#1c7044",
     "warn": "#8a5200",
     "bad": "#b3261e",
     "info": "#1f5f99",
     "bar": "#3b7fbd",
-    "bar2": "#c79a3a",
+    "bar2": "#ad7d1c",
 }
 DARK = {
     "ground": "#101316",
@@ -29,7 +28,6 @@ DARK = {
     "line": "#2d333a",
     "accent": "#86b9ea",
     "on-accent": "#0c1a27",
-    "second": "#dcb659",
     "ok": "#68cd94",
     "warn": "#f2b45a",
     "bad": "#ff8f86",
@@ -60,6 +58,14 @@ header nav form{margin:0}
 h1{font-size:26px;line-height:1.25;letter-spacing:-.02em;font-weight:650;margin:0 0 4px}
 .hero{margin-bottom:20px}
 .hero p{margin:0;color:var(--dim)}
+.tiles{display:grid;grid-template-columns:repeat(5,minmax(0,1fr));gap:12px;list-style:none;margin:14px 0 0;padding:0}
+.tiles a{display:block;height:100%;background:var(--card);border:1px solid var(--line);border-radius:10px;
+padding:11px 14px;color:var(--ink);text-decoration:none}
+.tiles a:hover{border-color:var(--accent)}
+.tiles b{display:block;font-size:22px;line-height:1.25;font-weight:650;letter-spacing:-.02em;
+font-variant-numeric:tabular-nums}
+.tiles b.ok{color:var(--ok)}.tiles b.warn{color:var(--warn)}.tiles b.bad{color:var(--bad)}
+.tiles span{display:block;font-size:13px;line-height:1.4;color:var(--dim)}
 h2{font-size:16px;font-weight:650;letter-spacing:-.01em;margin:0}
 h3{font-size:14px;font-weight:650;margin:18px 0 6px}
 section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:16px 18px;margin-bottom:16px}
@@ -72,7 +78,8 @@ section{background:var(--card);border:1px solid var(--line);border-radius:10px;p
 table{width:100%;border-collapse:collapse;font-size:14px}
 th{font-weight:550;color:var(--dim);font-size:12.5px;text-align:left;padding:4px 10px 6px 0;
 border-bottom:1px solid var(--line);white-space:nowrap}
-td{padding:7px 10px 7px 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
+td{padding:7px 10px 7px 0;border-bottom:1px solid var(--line);vertical-align:top}
+td.text{overflow-wrap:anywhere;min-width:9em}time,.keep,td.number,td>span>a{white-space:nowrap}
 tr:last-child>td{border-bottom:0}
 th:last-child,td:last-child{padding-right:0}
 .number{text-align:right;font-variant-numeric:tabular-nums}
@@ -82,6 +89,7 @@ td small{display:block;color:var(--dim);font-size:13px}
 .badge.info{color:var(--info)}.badge.dim{color:var(--dim)}
 .badge>span{display:inline-block;width:1.1em;text-align:center}
 .scroll{overflow-x:auto}
+.scroll[tabindex] table{min-width:max-content}.scroll[tabindex] td.text{max-width:20em;min-width:14em}
 .alert{border-left:4px solid var(--bad)}
 .alert ul{margin:0;padding-left:18px}
 .done{border-left:4px solid var(--ok)}
@@ -112,6 +120,7 @@ vector-effect:non-scaling-stroke}.zero{stroke:var(--dim);stroke-width:1;vector-e
 .promise{stroke:var(--dim);stroke-width:1.5;stroke-dasharray:5 4;vector-effect:non-scaling-stroke}
 details{margin-top:10px}summary{cursor:pointer;color:var(--accent);font-size:13.5px;width:fit-content}
 details .scroll{max-height:320px;overflow-y:auto;margin-top:6px}
+section>.scroll+*,section>dl+*{margin-top:12px}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:0}
 dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
 ol.story{margin:0;padding:0;list-style:none}
@@ -126,16 +135,21 @@ footer p{margin:2px 0}
 .page{padding:14px 12px 36px}
 h1{font-size:22px}
 section{padding:14px}
-.pair{grid-template-columns:minmax(0,1fr)}
+.pair{grid-template-columns:minmax(0,1fr);gap:0}.tiles{grid-template-columns:repeat(2,minmax(0,1fr));gap:8px}
+.tiles li:nth-child(5){grid-column:1/-1}
 table.cards thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table.cards,table.cards tbody{display:block}
-table.cards tr{display:block;padding:8px 0;border-bottom:1px solid var(--line)}
+table.cards tr{display:flex;flex-wrap:wrap;align-items:baseline;gap:1px 14px;padding:10px 0;
+border-bottom:1px solid var(--line)}
 table.cards tr:last-child{border-bottom:0;padding-bottom:0}
-table.cards td{display:flex;justify-content:space-between;gap:14px;border:0;padding:2px 0;text-align:right}
+table.cards tr:first-child{padding-top:0}
+table.cards td{display:block;border:0;padding:0;max-width:100%}
+table.cards td.text{flex:0 1 auto}
 table.cards td:first-child{font-weight:650}
-table.cards td::before{content:attr(data-label);color:var(--dim);font-weight:400;font-size:13px;text-align:left;
-flex:none;max-width:45%}
-table.cards td[data-label=""]{justify-content:flex-end}
+table.cards td:not(:first-child):not(.text):not([data-label=""])::before{content:attr(data-label) " ";
+color:var(--dim);font-size:13px}
+table.cards td small{display:inline}
+table.cards td.text small{display:block}
 ol.story li{grid-template-columns:1fr}
 dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:8px}
 button{padding:9px 16px}td button{padding:7px 14px}

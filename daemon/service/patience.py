@@ -60,26 +60,40 @@ class _Call(Generic[T]):
 
 class Kept(Generic[T]):
     """A reading made anew when it is older than `seconds`, and than twenty times what it took: asking costs at most a
-    twentieth of the database's time, however often it is asked. One thread reads, the others wait for it."""
+    twentieth of the database's time, however often it is asked. One thread reads, the others wait for what it gets;
+    a problem is kept for a moment too, so that they do not run into it one after the other."""
 
     SHARE = 20
+    PROBLEM = 1.0
 
     def __init__(self, read: Callable[[], T], *, seconds: float, timer: Callable[[], float] = time.monotonic) -> None:
         self._read, self._seconds, self._timer = read, seconds, timer
         self._lock = threading.Lock()
         self._value: list[T] = []
-        self._until = 0.0
+        self._problem: Exception | None = None
+        self._until = float("-inf")
 
     def get(self) -> T:
+        """Raises what the reading raised."""
         with self._lock:
             begun = self._timer()
-            if not self._value or begun >= self._until:
-                self._value = [self._read()]
-                ended = self._timer()
-                self._until = ended + max(self._seconds, self.SHARE * (ended - begun))
+            if begun >= self._until:
+                self._renew(begun)
+            if self._problem is not None:
+                raise self._problem
             return self._value[0]
+
+    def _renew(self, begun: float) -> None:
+        self._problem = None
+        try:
+            self._value = [self._read()]
+        except Exception as problem:  # noqa: BLE001 - whoever asks gets it
+            self._problem = problem
+        ended = self._timer()
+        good = max(self._seconds, self.SHARE * (ended - begun))
+        self._until = ended + (good if self._problem is None else self.PROBLEM)
 
     def forget(self) -> None:
         """The next asking reads anew: somebody has changed what was read."""
         with self._lock:
-            self._until = 0.0
+            self._until = float("-inf")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -34,7 +33,7 @@ from daemon.service.notify import Notify
 from daemon.service.worker import Worker
 from daemon.settings import Settings
 from daemon.sync.books import Report
-from daemon.sync.leases import Keeper
+from daemon.sync.leases import Keeper, owner
 from daemon.sync.roster import Roster
 from state.store import Store
 
@@ -65,7 +64,7 @@ class Service:
         self._load = load
         self.settings, self._mappings = load()
         self.notify = notify or Notify.from_environment()
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(3).hex()}"
+        self.name = owner()
         self.stop, self._wake = threading.Event(), threading.Event()
         self._reload_asked = self._run_asked = False
         self._gates: registry.Gates = {}
@@ -90,7 +89,7 @@ class Service:
                 while not self.stop.is_set():
                     self._wake.wait(BEAT)
                     self._wake.clear()
-                    self._beat()
+                    self._beat_safely()
             finally:
                 self._end()
             return 0
@@ -192,10 +191,20 @@ class Service:
             self._run_asked = True
             self._wake.set()
 
-        wanted: dict[int, Callable[[int, FrameType | None], None]] = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload, signal.SIGUSR1: run_now}
-        return {number: signal.signal(number, handler) for number, handler in wanted.items()}
+        def now(number: int, handler: Callable[[int, FrameType | None], None]) -> Any:
+            return signal.signal(number, handler)
+
+        wanted = ((signal.SIGTERM, end), (signal.SIGINT, end), (signal.SIGHUP, reload), (signal.SIGUSR1, run_now))
+        return {number: now(number, handler) for number, handler in wanted}
 
     # the beat of the main thread
+
+    def _beat_safely(self) -> None:
+        try:
+            self._beat()
+        except Exception:  # a defect of ours must not take the turns under way with it
+            log.exception("service.defect")
+            self.stop.wait(BEAT)
 
     def _beat(self) -> None:
         if self._reload_asked:
@@ -226,10 +235,13 @@ class Service:
 
     def _ask(self) -> None:
         log.info("service.run_now")
+        self._somebody_was_here(read=True)
+
+    def _somebody_was_here(self, *, read: bool) -> None:
         try:
-            self.worker.ask()
-        except (SQLAlchemyError, OSError):
-            log.warning("service.run_now_failed", hint="the database is in trouble")
+            self.worker.ask(read=read)
+        except (SQLAlchemyError, OSError) as problem:
+            self.worker.fell_ill(problem)
         self._look_now()
 
     # the alarms
@@ -253,9 +265,7 @@ class Service:
             self.scheduler.modify_job("look", next_run_time=datetime.now(UTC))
 
     def _turn(self, name: str) -> None:
-        try:
-            self.worker.turn(name)
-        finally:
+        if self.worker.turn(name) is not None:
             self._look_now()  # what was planned for others need not wait for the next look
 
     def _told(self, name: str, done: Report) -> None:
@@ -318,7 +328,7 @@ class Service:
         self.server.reload(settings)
         log.info("config.reloaded", connections=sorted(self.roster.sides))
         self.notify.ready(self.doing())
-        self._look_now()
+        self._somebody_was_here(read=False)
 
     def _make_roster(self) -> Roster:
         """Budgets that go on as they were are kept: what a platform has taught us, a new file does not undo."""

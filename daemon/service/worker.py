@@ -73,7 +73,7 @@ class Worker:
     # what is due
 
     def look(self) -> dict[str, float]:
-        """When each connection's next turn is due, but for those under way; nothing while the database is in trouble."""
+        """When each connection's next turn is due, but for those under way. Nothing is, while the database ails."""
         if self.ailing is not None and not self._well_again():
             return {}
         now = self.roster.clock()
@@ -89,11 +89,14 @@ class Worker:
         moments = {name: max(at, self.not_before.get(name, 0.0)) for name, at in moments.items()}
         return {name: at for name, at in moments.items() if name not in self.running}
 
-    def ask(self) -> None:
-        """Somebody wants everything read now."""
+    def ask(self, *, read: bool) -> None:
+        """Somebody has been at it: what waited for a person is tried again. `read`: they want everything read now."""
         with self.store.transaction() as tx:
-            for name in self.roster.sides:
-                tx.connections.put(name, asked_at=self.roster.clock())
+            for name, account in tx.connections.all().items():
+                if name in self.roster.sides and read:
+                    tx.connections.put(name, asked_at=self.roster.clock())
+                if name in self.roster.sides and accounts.needs_person(account):
+                    tx.connections.put(name, paused_until=None)
 
     # one turn
 
@@ -169,7 +172,7 @@ class Worker:
     # when something is wrong
 
     def _refused(self, name: str, problem: RosterdError) -> None:
-        """The run as a whole could not be: for a connection of its own, that is its failure, to be tried again later."""
+        """The run as a whole could not be: that is this connection's failure, to be tried again later."""
         log.error("run.refused", connection=name, error=str(problem), hint=problem.hint)
         try:
             with self.store.transaction() as tx:

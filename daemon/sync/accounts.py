@@ -15,6 +15,8 @@ from state.store import Tx
 
 log = structlog.get_logger("rosterd.sync")
 
+NEEDED = "a person is needed"
+"""How the reason of a pause begins that does not end by itself."""
 LONGEST_PAUSE = 3600.0
 """Seconds. A connection that keeps failing is tried again at least this often."""
 
@@ -24,14 +26,14 @@ def introduce(tx: Tx, roster: Roster) -> None:
     known = tx.connections.all()
     for name, side in roster.sides.items():
         if name not in known:
-            tx.connections.add(Account(name, side.platform, side.account, mapping=_rules(side), plan_after=0))
+            tx.connections.add(Account(name, side.platform, side.account, mapping=rules(side), plan_after=0))
 
 
 def prepare(tx: Tx, roster: Roster, run: int | None, names: Collection[str]) -> dict[str, Account]:
     """Notice mappings of these connections that changed: they are read again, and planned again."""
     known = tx.connections.all()
     for name, side in roster.sides.items():
-        _same_account(known[name], side)
+        same_account(known[name], side)
         if name in names:
             _mapping_changed(tx, known[name], side, roster.clock(), run)
     for name in known.keys() - roster.sides.keys():
@@ -45,7 +47,8 @@ def prepare(tx: Tx, roster: Roster, run: int | None, names: Collection[str]) -> 
     return known
 
 
-def _same_account(account: Account, side: Side) -> None:
+def same_account(account: Account, side: Side) -> None:
+    """Raises NeedsPerson when the connection is pointed at another account than the records are of."""
     if account.account and side.account and account.account != side.account:
         raise NeedsPerson(
             f"connection {side.name} was {account.account} and is now {side.account}",
@@ -53,13 +56,13 @@ def _same_account(account: Account, side: Side) -> None:
         )
 
 
-def _rules(side: Side) -> dict[str, str]:
+def rules(side: Side) -> dict[str, str]:
     """What, when it changes, means that everybody is read and planned again."""
     return {**side.mapping.digest, "direction": side.direction}
 
 
 def _mapping_changed(tx: Tx, account: Account, side: Side, now: float, run: int | None) -> None:
-    before, after = account.mapping, _rules(side)
+    before, after = account.mapping, rules(side)
     changed = sorted(n for n in {*before, *after} if before.get(n) != after.get(n))
     if not changed:
         return
@@ -88,9 +91,14 @@ def resting(account: Account, side: Side, now: float, *, insist: bool) -> str | 
         return f"maintenance; tried again in {side.windows.resting_until(now) - now:.0f} s"
     if account.paused_until is None or account.paused_until <= now:
         return None
-    if insist and account.paused_why and account.paused_why.startswith("a person is needed"):
+    if insist and needs_person(account):
         return None
     return f"{account.paused_why}; tried again in {account.paused_until - now:.0f} s"
+
+
+def needs_person(account: Account) -> bool:
+    """Whether it rests until somebody has mended something."""
+    return account.paused_until is not None and (account.paused_why or "").startswith(NEEDED)
 
 
 def poll_due(account: Account, side: Side, now: float) -> bool:
@@ -126,7 +134,7 @@ def close_turn(
         tx.connections.put(account.name, failures=0, paused_until=None, paused_why=None, ok_at=now)
         return
     person = isinstance(problem, NeedsPerson)
-    why = f"a person is needed: {problem}" if person else str(problem)
+    why = f"{NEEDED}: {problem}" if person else str(problem)
     until = now + _pause(account.failures, problem, patient=patient)
     say = log.error if person else log.warning
     if account.failures == 0 or account.paused_why != why:

@@ -75,13 +75,13 @@ def begin(cycle: Cycle) -> None:
         report.run = tx.runs.begin(roster.clock(), worker=options.served)
         accounts.introduce(tx, roster)
     names = [name for name in roster.sides if not options.only or name in options.only]
-    held = {name: roster.keeper.claim(roster.group(name)) for name in names} if roster.keeper else {}
+    held = {name: _claim(cycle, name) for name in names}
+    taken = {name for name in names if roster.keeper is None or held[name] is not None}
     with roster.store.transaction() as tx:
-        taken = {name for name in names if roster.keeper is None or held[name] is not None}
         known = accounts.prepare(tx, roster, report.run, taken)
     for name in names:
         books = report.books[name] = Books()
-        hold, now = held.get(name), roster.clock()
+        now = roster.clock()
         insist = name in options.only and options.served is None
         books.paused = (
             "another worker is at it"
@@ -89,9 +89,15 @@ def begin(cycle: Cycle) -> None:
             else accounts.resting(known[name], roster.sides[name], now, insist=insist)
         )
         if books.paused is None:
-            cycle.turns[name] = _turn(cycle, roster.sides[name], hold, books, known)
-        elif hold is not None and roster.keeper is not None:
-            roster.keeper.release(hold)
+            cycle.turns[name] = _turn(cycle, roster.sides[name], held[name], books, known)
+
+
+def _claim(cycle: Cycle, name: str) -> Held | None:
+    keeper = cycle.roster.keeper
+    held = keeper.claim(cycle.roster.group(name)) if keeper is not None else None
+    if held is not None:
+        cycle.held.append(held)
+    return held
 
 
 def _turn(cycle: Cycle, side: Side, held: Held | None, books: Books, known: dict[str, Account]) -> Turn:
@@ -314,7 +320,17 @@ def _holding(cycle: Cycle, turn: Turn) -> Iterator[None]:
 
 
 def end(cycle: Cycle, *, broken: bool = False) -> None:
-    """Close the run and its books; say a connection's failure once, and its end once."""
+    """Close the run and its books, and give the connections back."""
+    try:
+        _close_run(cycle, broken=broken)
+    finally:
+        for held in cycle.held:
+            if cycle.roster.keeper is not None:
+                cycle.roster.keeper.release(held)
+
+
+def _close_run(cycle: Cycle, *, broken: bool) -> None:
+    """Say a connection's failure once, and its end once."""
     roster, report = cycle.roster, cycle.report
     for turn in cycle.turns.values():
         turn.books.calls, turn.books.throttled = turn.connector.calls, turn.connector.throttled
@@ -331,7 +347,7 @@ def end(cycle: Cycle, *, broken: bool = False) -> None:
 
 
 def _close(cycle: Cycle, turn: Turn, *, broken: bool) -> None:
-    """Remember how the turn ended, and give its connection back. One that another worker has is theirs to write."""
+    """Remember how the turn ended. A connection that another worker has is theirs to write."""
     roster = cycle.roster
     try:
         if not isinstance(turn.problem, Overtaken):
@@ -344,8 +360,8 @@ def _close(cycle: Cycle, turn: Turn, *, broken: bool) -> None:
     except Overtaken as problem:
         turn.problem = problem
     finally:
-        if turn.held is not None and roster.keeper is not None:
-            roster.keeper.release(turn.held)
+        if isinstance(turn.problem, Overtaken):
+            turn.books.paused = str(turn.problem)
 
 
 def _hour(turn: Turn) -> dict[str, float]:

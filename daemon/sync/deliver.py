@@ -147,7 +147,7 @@ def _due(delivery: Delivery, *, after: tuple[int, int] = (-1, 0), lanes: Collect
     time of a retry."""
     now = delivery.roster.clock() if delivery.served else float("inf")
     passed = delivery.these is None
-    with delivery.roster.store.transaction() as tx:
+    with delivery.roster.store.look() as tx:
         return tx.outbox.due(
             *(delivery.side.name, now, delivery.size), after=after, states=delivery.states, passed=passed, lanes=lanes
         )

@@ -44,7 +44,7 @@ def check(
         holding = tx.links.holding(connection)
         already = tx.holds.with_key(key(connection, kind)) is not None
         so_far = passed.get((connection, kind), 0)
-        if already or _too_many(roster, kind, count + so_far, holding):
+        if already or too_many(roster, kind, count + so_far, holding):
             trip(tx, connection, kind, count, holding, at=roster.clock())
             rows(tx, kind).hold(connection, kind)
             tripped.append((connection, kind, count))
@@ -70,7 +70,8 @@ def rows(tx: Tx, kind: str) -> Outbox | Outreaches:
     return tx.outreaches if kind == OUTREACH else tx.outbox
 
 
-def _too_many(roster: Roster, kind: str, count: int, holding: int) -> bool:
+def too_many(roster: Roster, kind: str, count: int, holding: int) -> bool:
+    """Whether so many pushes of this kind wait for a person, at a connection that holds so many records."""
     if kind == "create" and holding == 0:
         return False  # a first backfill into an empty platform is what was asked for
     return count > limit_of(roster.rules.fuse[kind], holding)

@@ -12,6 +12,7 @@ from daemon.platforms.base import Evidence, Record
 from daemon.sync.resolve import Identifier, identifiers
 from daemon.sync.roster import Side
 from mappings.contact import View, is_placeholder
+from state.model import storable, storable_or_none
 
 
 @dataclass(slots=True)
@@ -90,10 +91,10 @@ def hear(
         problems = tuple(f"{problem.field}: {problem.text}" for problem in reading.problems)
         heard.append(
             Heard(
-                external_id=record.external_id,
+                external_id=storable(record.external_id),
                 view=reading.view,
                 problems=problems,
-                version=record.version,
+                version=storable_or_none(record.version),
                 at=record.at,
                 digest=mark + _digest(reading.view, problems),
                 window=window,

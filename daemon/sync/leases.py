@@ -8,6 +8,8 @@ could outlive it; and it renews from a thread of its own, so that a long wait fo
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +33,11 @@ MARGIN = 1 / 3
 def uptime() -> float:
     """Seconds that also pass while the machine sleeps, which the monotonic clock of Linux leaves out."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def owner() -> str:
+    """Names this process among all that work on the database, for people too."""
+    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(3).hex()}"
 
 
 @dataclass(slots=True)
@@ -78,7 +85,7 @@ class Keeper:
             if held.users or self._held.get(frozenset(held.lease.names)) is not held:
                 return
             del self._held[frozenset(held.lease.names)]
-        with self._store.transaction() as tx:
+        with contextlib.suppress(SQLAlchemyError), self._store.transaction() as tx:  # else it runs out by itself
             tx.leases.release(held.lease)
 
     @contextlib.contextmanager
@@ -133,5 +140,4 @@ class Keeper:
             self._thread.join(timeout=5)
         for held in list(self._held.values()):
             held.users = 1
-            with contextlib.suppress(SQLAlchemyError):
-                self.release(held)
+            self.release(held)

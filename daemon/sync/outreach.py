@@ -19,6 +19,7 @@ from daemon.sync.merge import view_of
 from daemon.sync.roster import Side
 from mappings.outreach import OutreachRule
 from state.model import Contact, Hold, Noted, Outreach
+from state.outreaches import DUE
 from state.store import Tx
 
 BATCH = 100
@@ -217,9 +218,16 @@ def _settle(this: Round, row: Outreach, state: str, event: str | None, **values:
     elif state == "dead":
         books.refused += 1
     with this.delivery.roster.store.transaction() as tx:
+        if state != "sent" and _decided_meanwhile(tx, row):
+            return
         tx.outreaches.put([row])
         if event is not None:
             tx.journal.add([_noted(this, row, event)])
+
+
+def _decided_meanwhile(tx: Tx, row: Outreach) -> bool:
+    """Whether a person dropped it while we asked the platform: that holds, unless it has arrived."""
+    return not any(now.state in DUE for now in tx.outreaches.get([row.id or 0]))
 
 
 def _noted(this: Round, row: Outreach, event: str) -> Noted:
@@ -241,6 +249,8 @@ def _ask(this: Round, letter: Letter, why: str) -> None:
     hold.opened_at = this.now
     row.state, row.reason = "held", why
     with this.delivery.roster.store.transaction() as tx:
+        if _decided_meanwhile(tx, row):
+            return
         tx.outreaches.put([row])
         tx.holds.open(hold)
         tx.journal.add([_noted(this, row, "outreach_held")])

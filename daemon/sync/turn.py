@@ -99,6 +99,7 @@ class Cycle:
     stop: threading.Event
     progress: Callable[[str, str, Books], None]
     turns: dict[str, Turn] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)  # our leases, to be given back at the end whatever happens
 
     passed: dict[tuple[str, str], int] = field(default_factory=dict)  # by the fuse in this run, by connection and kind
 

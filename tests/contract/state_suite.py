@@ -15,10 +15,13 @@ from sqlalchemy.exc import DBAPIError
 
 from state.model import Account, Hold, Noted
 from state.store import Store, Tx
+from tests.contract.state_alerts import KeepsAlerts, broken
+from tests.contract.state_hours import KeepsHours
 from tests.contract.state_leases import KeepsLeases, KeepsWorkers
 from tests.contract.state_outreaches import KeepsOutreaches, act
 from tests.contract.state_people import KeepsContacts, KeepsLinks
 from tests.contract.state_rows import ANN, contact, link, owed
+from tests.contract.state_texts import KeepsAnyText
 from tests.contract.state_work import KeepsRecords, KeepsTheOutbox
 
 
@@ -35,6 +38,7 @@ def _write_everywhere(tx: Tx) -> None:
     tx.journal.add([Noted("took", {}, 1)])
     tx.holds.open(Hold("k", "match", {}))
     tx.runs.begin(1.0)
+    tx.alerts.add(broken())
 
 
 def _all_there_is(tx: Tx) -> list[Any]:
@@ -51,6 +55,7 @@ def _all_there_is(tx: Tx) -> list[Any]:
         *tx.journal.of_contacts({1}),
         *tx.holds.listed(),
         *tx.runs.latest(),
+        *tx.alerts.recent(1),
     ]
 
 
@@ -61,7 +66,7 @@ class KeepsTransactionsApart:
         def write_and_stop() -> None:
             with store.transaction() as tx:
                 _write_everywhere(tx)
-                assert len(_all_there_is(tx)) == 12
+                assert len(_all_there_is(tx)) == 13
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -74,7 +79,7 @@ class KeepsTransactionsApart:
         with store.transaction() as tx:
             _write_everywhere(tx)
         with store.look() as tx:
-            assert len(_all_there_is(tx)) == 12
+            assert len(_all_there_is(tx)) == 13
 
     @pytest.mark.timeout(8)
     def test_looking_waits_for_no_writer_and_sees_nothing_half_done(self, store: Store) -> None:
@@ -128,6 +133,9 @@ class StateContract(
     KeepsRecords,
     KeepsLeases,
     KeepsWorkers,
+    KeepsAlerts,
+    KeepsHours,
+    KeepsAnyText,
     KeepsTransactionsApart,
 ):
     """Everything an engine must keep."""

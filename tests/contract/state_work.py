@@ -41,6 +41,24 @@ class KeepsTheOutbox:
             assert tx.outbox.get([found[0].id or 0]) == found[:1]
             assert (tx.outbox.of_contacts([]), tx.outbox.of_targets("strive", []), tx.outbox.get([])) == ([], [], [])
 
+    def test_pushes_come_in_the_order_they_arose_also_when_one_was_changed(self, store: Store) -> None:
+        """What was changed last moves to the end of a table of PostgreSQL."""
+        with store.transaction() as tx:
+            tx.outbox.add([owed("b", lane=2), owed("a"), owed("c")])
+            pushes = sorted(tx.outbox.listed(), key=lambda push: push.id or 0)
+            tx.outbox.put([replace(pushes[0], contact_id=7), *(replace(push, contact_id=7) for push in pushes[:0:-1])])
+            assert targets(tx.outbox.of_contacts({7})) == ["r:b", "r:a", "r:c"]
+            assert targets(tx.outbox.of_targets("strive", {"r:a", "r:b", "r:c"})) == ["r:b", "r:a", "r:c"]
+            assert targets(tx.outbox.get({push.id or 0 for push in pushes})) == ["r:b", "r:a", "r:c"]
+
+    def test_names_are_sorted_as_they_are_written(self, store: Store) -> None:
+        """Not as the language of the machine has it, where _ may count for nothing."""
+        names = ["a", "a_b", "ab", "b", "b_a", "ba"]
+        with store.transaction() as tx:
+            tx.outbox.add(owed("1", at=name) for name in reversed(names))
+            assert [connection for connection, *_ in tx.outbox.counts()] == names
+            assert [connection for connection, _ in tx.outbox.unapproved()] == names
+
     def test_a_changed_push_replaces_the_old(self, store: Store) -> None:
         """Its contact too: a record that was nobody's is somebody's now, and what is owed to it goes along."""
         with store.transaction() as tx:
@@ -241,6 +259,12 @@ class KeepsRecords:
             assert [hold.key for hold in tx.holds.listed(kind="match", limit=1)] == ["1"]
             assert [hold.key for hold in tx.holds.listed(state="decided")] == ["4"]
             assert tx.holds.counts() == {"match": 2, "flip": 1}
+
+    def test_holds_by_connection_those_of_none_first(self, store: Store) -> None:
+        with store.transaction() as tx:
+            for key, where in (("1", "b"), ("2", "a"), ("3", None), ("4", "a")):
+                tx.holds.open(Hold(key, "match", {}, where))
+            assert tx.holds.by_connection() == [(None, "match", 1), ("a", "match", 2), ("b", "match", 1)]
 
     def test_runs_latest_first_with_their_books(self, store: Store) -> None:
         with store.transaction() as tx:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from daemon.platforms.base import Create, OptOut
 from daemon.sync.roster import Limit, Rules
-from tests.stories.world import World
+from tests.stories.world import BOTH, World
 from tests.twin import FULL, MAPPING, without
+
+ENGINES = BOTH
 
 ANN = {"phone": "+12025550101", "email": "ann@example.org", "first": "Ann", "last": "Smith"}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from tests.stories.world import World
+from tests.stories.world import BOTH, World
 from tests.twin import MAPPING, NAME_ONLY, NAMED
+
+ENGINES = BOTH
 
 ANN = {"phone": "+12025550101", "email": "ann@example.org", "first": "Ann", "last": "Smith"}
 

@@ -7,7 +7,9 @@ import pytest
 from daemon.errors import SkipRecord
 from daemon.sync.roster import Rules
 from daemon.sync.verdicts import merge_contacts, unmerge
-from tests.stories.world import World
+from tests.stories.world import BOTH, World
+
+ENGINES = BOTH
 
 ANN = {"phone": "+12025550101", "email": "ann@example.org", "first": "Ann", "last": "Smith"}
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from hypothesis.stateful import (
 )
 
 from daemon.platforms.base import Push, Update
+from tests.postgres import Shelf
 from tests.stories.world import World
 from tests.twin import FULL, MAPPING, NAME_ONLY, NAMED, Crash, without
 
@@ -102,7 +105,7 @@ def shout(wire: dict[str, Any]) -> dict[str, Any]:
     return {**wire, "city": wire["city"] and wire["city"].upper()}
 
 
-def make_world(folder: Path) -> World:
+def make_world(folder: Path, url: str = "") -> World:
     """strive: compares and swaps, tells of every change. telerivet: one name field, every poll a sweep, upper-cases
     cities, does not say what it stored. action_network: one phone, one person; no notes; tells nothing about its
     changes. colony: three fields can be written, nobody made, no "no" told. carium: can only be read."""
@@ -114,7 +117,7 @@ def make_world(folder: Path) -> World:
         "carium": {"page": 3, "feed_is_sweep": True, "direction": "in"},
     }
     own = {side: {"mapping": MAPPINGS[side], "capabilities": ABLE[side]} for side in SIDES}
-    return World(folder, *SIDES, **{side: {**options[side], **own[side]} for side in SIDES})
+    return World(folder, *SIDES, url=url, **{side: {**options[side], **own[side]} for side in SIDES})
 
 
 class Roster(RuleBasedStateMachine):
@@ -125,7 +128,7 @@ class Roster(RuleBasedStateMachine):
     @initialize(there=st.lists(st.tuples(SIDE, PERSON, SMS), min_size=3, max_size=9))
     def open(self, there: list[tuple[str, Person, bool | None]]) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="machine-"))
-        self.world = make_world(self.folder)
+        self.world = make_world(self.folder, self.database())
         self.noteless = {"action_network"}
         self.deleted: set[str] = set()  # phones of people whom somebody deleted somewhere
         self.typed: set[str | None] = {None}  # cities, as they stood where somebody typed them
@@ -258,6 +261,10 @@ class Roster(RuleBasedStateMachine):
             assert twin.undone() == []
             assert (twin.harm, twin.blind_writes) == ({}, 0)
 
+    def database(self) -> str:
+        """The address of an empty one; "": an SQLite file in our folder."""
+        return ""
+
     # the end
 
     def teardown(self) -> None:
@@ -342,11 +349,25 @@ def full_name(row: dict[str, Any]) -> str:
     return row.get("name") or " ".join(filter(None, (row.get("first"), row.get("last"))))
 
 
+def invent(machine: Callable[[], Roster], examples: int) -> None:
+    careless = list(HealthCheck)
+    searching = settings(max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=careless)
+    run_state_machine_as_test(machine, settings=searching)
+
+
 @pytest.mark.timeout(300)
 def test_whatever_happens_all_sides_agree_in_the_end() -> None:
-    run_state_machine_as_test(
-        Roster,
-        settings=settings(
-            max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
+    invent(Roster, 60)
+
+
+@pytest.mark.timeout(120)
+def test_the_same_on_postgresql(shelf: Shelf) -> None:
+    """Fewer stories: what they are about is decided above the database."""
+    with ExitStack() as lent:
+
+        class OnPostgreSQL(Roster):
+            def database(self) -> str:
+                lent.close()
+                return lent.enter_context(shelf.lent())
+
+        invent(OnPostgreSQL, 5)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stories.world import World
+from tests.stories.world import BOTH, World
+
+ENGINES = BOTH
 
 ANN = {"phone": "+12025550101", "email": "ann@example.org", "first": "Ann", "last": "Smith"}
 

@@ -6,8 +6,10 @@ import pytest
 
 from daemon.platforms.base import Create, Update
 from daemon.sync.roster import Limit, Rules
-from tests.stories.world import World
+from tests.stories.world import BOTH, World
 from tests.twin import FULL, MAPPING, Crash, without
+
+ENGINES = BOTH
 
 ANN = {"phone": "+12025550101", "email": "ann@example.org", "first": "Ann", "last": "Smith"}
 

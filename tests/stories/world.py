@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +14,27 @@ from daemon.sync.roster import Roster, Rules, Side
 from daemon.sync.verdicts import Picked, decide
 from mappings.load import load
 from state.model import Contact, Hold, Noted, Owed
-from state.store import Store
+from state.store import Store, Tx
 from tests.twin import MAPPING, TwinConnector, TwinPlatform
+
+BOTH = ("sqlite", "postgresql")
+"""The engines a database may be kept in."""
 
 
 class World:
     """Twins by name; `sync()` runs once. The clock moves a minute before each run, so that edits have times."""
 
-    def __init__(self, folder: Path, *names: str, rules: Rules | None = None, **options: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, *names: str, url: str = "", rules: Rules | None = None, **options: dict[str, Any]
+    ) -> None:
+        self.url = url or f"sqlite:///{folder}/state.db"
         self.folder, self.rules, self.now = folder, rules or Rules(), 1_700_000_000.0
         self.twins: dict[str, TwinPlatform] = {}
         self.at_once: int | None = 1  # one connection after the other, so that a story always goes the same way
         self.options = options
         for name in names:
             self.join(name, **options.get(name, {}))
-        self.store = Store(f"sqlite:///{folder}/state.db")
+        self.store = Store(self.url)
 
     def join(
         self,
@@ -94,7 +102,17 @@ class World:
     def restart(self) -> None:
         """The process died; a new one opens the same database."""
         self.store.close()
-        self.store = Store(f"sqlite:///{self.folder}/state.db")
+        self.store = Store(self.url)
+
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[Tx]:
+        """A person decides something, with a command of its own, whatever a run is doing."""
+        store = Store(self.url, exclusive=False)
+        try:
+            with store.transaction() as tx:
+                yield tx
+        finally:
+            store.close()
 
     # looking
 

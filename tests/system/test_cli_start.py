@@ -15,8 +15,8 @@ from daemon import cli, errors
 from daemon.cli import COMMANDS, exit_code
 from tests.system.cli_world import ROOT, Shell, environment
 
-WITHOUT_JSON = {"sandbox", "config example"}
-"""The one shows nothing but an address; the other is a file in a format of its own."""
+WITHOUT_JSON = {"sandbox", "run", "config example", "config schema", "completion"}
+"""The first shows nothing but an address, the second logs; the others are files in formats of their own."""
 
 
 @pytest.fixture

@@ -53,11 +53,28 @@ def files(folder: Path) -> Iterator[Path]:
 
 def test_the_wheel_carries_every_file_of_the_packages_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     """Presets, migrations and type markers too: a line in .gitignore can take them away without a word."""
-    shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    shipped = {name for name in wheel.namelist() if ".dist-info/" not in name and ".data/" not in name}
     written = {str(path.relative_to(ROOT)) for package in PACKAGES for path in files(ROOT / package)}
+    written |= {f"daemon/service/units/{path.relative_to(ROOT / 'deploy')}" for path in files(ROOT / "deploy")}
     assert shipped == written
+    assert {
+        f"daemon/service/units/{name}" for name in ("rosterd.service", "rosterd@.service", "rosterd-sync.timer")
+    } < shipped
     assert {"mappings/presets/strive.yaml", "mappings/presets/telerivet.yaml", "daemon/py.typed"} < shipped
     assert any(re.fullmatch(r"state/migrations/versions/\w+\.py", name) for name in shipped - {"__init__.py"})
+
+
+def test_nothing_but_unit_files_is_shipped_as_such() -> None:
+    """deploy/ goes into the wheel as it is."""
+    assert {path.suffix for path in files(ROOT / "deploy")} == {".service", ".timer"}
+
+
+def test_the_wheel_carries_the_manual_where_man_looks_for_it(wheel: zipfile.ZipFile) -> None:
+    """Beside the command: bin/rosterd, share/man."""
+    found = {name.partition(".data/data/")[2] for name in wheel.namelist() if "/share/man/" in name}
+    man = ROOT / "docs" / "man"
+    assert found == {f"share/man/{path.relative_to(man)}" for path in files(man)}
+    assert {"share/man/man1/rosterd.1", "share/man/man5/rosterd.toml.5"} < found
 
 
 def test_the_wheel_makes_the_command_and_names_what_it_needs(wheel: zipfile.ZipFile) -> None:
@@ -67,7 +84,9 @@ def test_the_wheel_makes_the_command_and_names_what_it_needs(wheel: zipfile.ZipF
     fields = HeaderParser().parsestr(wheel.read(metadata).decode())
     assert fields["Requires-Python"] == ">=3.11"
     assert fields["License-Expression"] == "MIT"
-    assert len(fields.get_all("Requires-Dist") or []) == len(dependencies())
+    needed = [one for one in fields.get_all("Requires-Dist") or [] if "extra ==" not in one]
+    assert len(needed) == len(dependencies())
+    assert fields.get_all("Provides-Extra") == ["postgresql"]
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
 
 
@@ -114,6 +133,14 @@ def test_no_file_names_a_package_registry() -> None:
 def test_the_scripts_can_be_read_by_their_shell(shell: str, script: str) -> None:
     subprocess.run([shell, "-n", ROOT / script], check=True)
     assert shell == "sh" or os.access(ROOT / script, os.X_OK)
+
+
+def test_what_the_machine_must_have_is_listed_with_its_package() -> None:
+    """`.ci/run` installs what is missing, instead of leaving out what needs it."""
+    lines = (ROOT / ".ci/needs").read_text().splitlines()
+    needs = dict(line.split() for line in lines if line and not line.startswith("#"))
+    assert needs["systemd-analyze"] == "systemd"
+    assert ".ci/needs" in (ROOT / ".ci/run").read_text()
 
 
 def test_make_knows_its_targets() -> None:

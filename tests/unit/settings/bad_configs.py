@@ -10,6 +10,7 @@ from tests.unit.settings.samples import STRIVE, TELERIVET
 
 UNIT = 'write a number with s, m, h, d or w, like "5m"'
 C = "config.toml"
+A_DATABASE = 'like "postgresql://rosterd@db.example.org/rosterd", or "postgresql:///rosterd" on this machine'
 
 GROUPS = """\
 [connections.first]
@@ -52,6 +53,32 @@ ADDED = [
         "true for a number",
         "priority = true",
         [f"{C}:5:1: connections.strive.priority: must be a number, not true or false"],
+    ),
+    (
+        "a webhook nobody could check",
+        '[alerts]\nwebhook = "https://example.org/hooks"',
+        [
+            f"{C}:5:2: alerts: webhook without webhook_secret_file "
+            "(it is signed: `openssl rand -hex 24 > webhook.secret`)"
+        ],
+    ),
+    (
+        "two mail addresses in one",
+        '[alerts]\nemail_to = ["a@example.org, b@example.org"]\nemail_from = "a@example.org"',
+        [
+            f"{C}:6:13: alerts.email_to.0: 'a@example.org, b@example.org' is no mail address "
+            '(like "oncall@example.org")'
+        ],
+    ),
+    (
+        "a mail server without a port",
+        '[alerts]\nsmtp = "mail.example.org"',
+        [f"{C}:6:1: alerts.smtp: 'mail.example.org' is no mail server (like \"mail.example.org:587\")"],
+    ),
+    (
+        "a name to log in with, and no password",
+        '[alerts]\nsmtp_username = "rosterd"',
+        [f"{C}:5:2: alerts: smtp_username and smtp_password_file go together (give both, or neither)"],
     ),
     ("half a priority", "priority = 1.5", [f"{C}:5:1: connections.strive.priority: must be a whole number"]),
     ("a number for a switch", "enabled = 3", [f"{C}:5:1: connections.strive.enabled: must be true or false"]),
@@ -196,7 +223,47 @@ ADDED = [
     (
         "another kind of database",
         '[state]\nurl = "mysql://db.example.org/x"',
-        [f'{C}:6:1: state.url: must begin with sqlite:/// (like "sqlite:////var/lib/rosterd/state.db")'],
+        [
+            f"{C}:6:1: state.url: must begin with sqlite:/// or postgresql:// "
+            '(like "sqlite:////var/lib/rosterd/state.db" or "postgresql://rosterd@db.example.org/rosterd")'
+        ],
+    ),
+    (
+        "a server without a database",
+        '[state]\nurl = "postgresql://rosterd@db.example.org"',
+        [f"{C}:6:1: state.url: must name a database ({A_DATABASE})"],
+    ),
+    (
+        "a database at a port that is none",
+        '[state]\nurl = "postgresql://rosterd@db.example.org:port/rosterd"',
+        [f"{C}:6:1: state.url: is not an address of a database ({A_DATABASE})"],
+    ),
+    *(
+        (
+            f"a password where others can read it ({how})",
+            f'[state]\nurl = "{url}"',
+            [
+                f"{C}:6:1: state.url: a password in a file that others can read "
+                f"(chmod 600 {C}, or use url_file; never in a file that others can read)"
+            ],
+        )
+        for how, url in (
+            ("before the host", "postgresql://rosterd:s3cret@db.example.org/rosterd"),
+            ("among the options", "postgres:///rosterd?host=db.example.org&password=s3cret"),
+        )
+    ),
+    (
+        "an address twice",
+        '[state]\nurl = "postgresql:///rosterd"\nurl_file = "database.url"',
+        [f"{C}:6:1: state.url: given twice, here and as url_file (keep one of the two)"],
+    ),
+    (
+        "a file for the address that is not there",
+        '[state]\nurl_file = "database.url"',
+        [
+            f"{C}:6:1: state.url_file: HOME/database.url does not exist "
+            "(write the address of the database into it and chmod 600 it)"
+        ],
     ),
     (
         "a database that forgets",

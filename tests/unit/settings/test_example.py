@@ -27,14 +27,14 @@ def test_the_example_loads(home: Path, write: Write) -> None:
 
 
 def test_every_key_of_the_example_is_real(home: Path, write: Write) -> None:
-    """Also the commented ones: all are switched on, but for the secrets that are in their files already."""
+    """Also the commented ones: all are switched on, but for what is given another way already."""
     for platform in PLATFORMS:
         mapping = home / "mappings" / f"{platform}.yaml"
         mapping.parent.mkdir(exist_ok=True)
         mapping.write_text(f"preset: {platform}\n")
     for name in ("service.token", "webhook.secret", "smtp.password"):
         secret(home / name, "0123456789abcdef")
-    in_files = "api_key|password|client_secret|token|webhook_secret|smtp_password"
+    in_files = "api_key|password|client_secret|token|webhook_secret|smtp_password|url_file"
     text = re.sub(rf"^# (?!(?:{in_files}) = )([\w.]+ = )", r"\1", example(), flags=re.MULTILINE)
     settings = load(write(text))
     assert settings.connections["strive_atl"].where is not None

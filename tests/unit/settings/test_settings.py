@@ -129,6 +129,46 @@ def test_a_key_from_systemd(home: Path, write: Write, monkeypatch: pytest.Monkey
     assert shown(settings)["connections.strive.api_key"]["from"] == "credential connections__strive__api_key"
 
 
+PASSWORD = "postgresql://rosterd:s3cr%40t@db.example.org:5433/rosterd?sslmode=require"
+
+
+@pytest.mark.parametrize("how", ["file of its own", "environment", "credential", "config nobody else can read"])
+def test_the_address_of_the_database_is_a_secret_when_it_has_a_password(
+    home: Path, write: Write, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Given as any secret, and never shown nor logged with it."""
+    credentials(home, monkeypatch)
+    if how == "environment":
+        monkeypatch.setenv("ROSTERD_STATE__URL", PASSWORD)
+    elif how == "credential":
+        secret(home / "credentials" / "state__url", PASSWORD + "\n")
+    secret(home / "database.url", PASSWORD + "\n")
+    given = {
+        "file of its own": 'url_file = "database.url"',
+        "config nobody else can read": f'url = "{PASSWORD}"',
+    }.get(how, 'url = "postgresql:///other"')
+    settings = load(write(f"[state]\n{given}\n{STRIVE}", mode=0o600 if "config" in how else 0o644))
+    assert settings.state.url == PASSWORD
+    value = "postgresql://rosterd:•••@db.example.org:5433/rosterd?sslmode=require"
+    assert shown(settings)["state.url"]["value"] == value
+    assert "s3cr" not in repr(settings)
+    assert "s3cr@t" in logs._hidden
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///rosterd",
+        "postgresql+psycopg://rosterd@/rosterd?host=/run/postgresql",
+        "postgres://rosterd@db.example.org:5433/rosterd?sslmode=verify-full",
+    ],
+)
+def test_the_address_of_a_server_without_a_password_is_no_secret(home: Path, write: Write, url: str) -> None:
+    settings = load(write(f'[state]\nurl = "{url}"\n{STRIVE}'))
+    assert settings.state.url == url
+    assert shown(settings)["state.url"]["value"] == url
+
+
 def test_the_nearest_key_wins(home: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """Environment over credential over file; a file that is not used need not be there."""
     credentials(home, monkeypatch)

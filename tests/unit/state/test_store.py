@@ -164,6 +164,25 @@ def test_a_transaction_takes_its_place_in_the_row_before_it_reads(url: str, path
             other.execute("begin immediate")
 
 
+def test_nobody_of_ours_writes_while_the_file_is_looked_after(url: str) -> None:
+    """A thread waits its turn, however long that takes; SQLite's own patience ends after ten seconds."""
+    order: list[str] = []
+    with closing(Store(url)) as store:
+
+        def write() -> None:
+            with store.transaction() as tx:
+                order.append("written")
+                add_one(tx)
+
+        with store.bare():
+            writer = threading.Thread(target=write)
+            writer.start()
+            writer.join(0.1)
+            order.append("looked after")
+        writer.join()
+    assert order == ["looked after", "written"]
+
+
 # copies
 
 

@@ -1,0 +1,130 @@
+"""How a connection stands, by what is known of it and the time it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon import settings
+from daemon.service import look
+from daemon.settings_parts import Connection
+from state.model import Account
+
+NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC).timestamp()  # a Wednesday
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Any:
+    """Make `[connections.strive]` with more keys."""
+
+    def make(more: str = "") -> Connection:
+        file = tmp_path / "config.toml"
+        file.write_text(
+            f'[connections.strive]\nplatform = "strive"\ncampaign_id = 273\napi_key = "example-key"\n{more}\n'
+        )
+        file.chmod(0o600)
+        return settings.load(file).connections["strive"]
+
+    return make
+
+
+def account(**more: Any) -> Account:
+    known = {"sweep": 1, "swept": 1, "swept_at": NOW - 9000, "polled_at": NOW - 60, "ok_at": NOW - 30}
+    return Account("strive", "strive", "273", **(known | more))
+
+
+@pytest.mark.parametrize(
+    ("more", "state", "ready", "why"),
+    [
+        ({}, "fine", True, ""),
+        ({"polled_at": NOW - 1800}, "fine", True, ""),
+        ({"polled_at": NOW - 1801}, "late", False, "not read to the end within 30 min"),
+        ({"swept": 0, "polled_at": None}, "first", False, "the first complete reading is under way"),
+        ({"sweep": 0, "swept": 0, "polled_at": None}, "first", False, "not read yet"),
+        ({"failures": 1, "paused_why": "busy"}, "failing", True, "the last turn failed: busy"),
+        (
+            {"failures": 3, "paused_why": "busy", "paused_until": NOW + 90},
+            "paused",
+            True,
+            "failed 3 times in a row: busy; tried again in 1 min 30 s",
+        ),
+        (
+            {"failures": 3, "paused_why": "busy", "polled_at": NOW - 7200},
+            "late",
+            False,
+            "not read to the end within 30 min; failed 3 times in a row: busy",
+        ),
+        ({"swept": 0, "polled_at": None, "failures": 1, "paused_why": "busy"}, "failing", False, "the first complete"),
+    ],
+)
+def test_how_a_connection_stands(connection: Any, more: dict[str, Any], state: str, ready: bool, why: str) -> None:
+    """Ready: read to the end within its bound, whatever failed since."""
+    found = look.standing(connection(), account(**more), NOW)
+    assert (found.state, found.ready) == (state, ready)
+    assert found.why.startswith(why)
+    assert bool(found.why) == bool(why)
+
+
+def test_one_that_the_database_has_not_met_is_not_ready(connection: Any) -> None:
+    found = look.standing(connection(), None, NOW)
+    assert (found.state, found.ready, found.lag) == ("first", False, None)
+
+
+def test_one_that_is_switched_off_keeps_nobody_from_being_ready(connection: Any) -> None:
+    off = look.standing(connection("enabled = false"), account(polled_at=NOW - 1e6), NOW)
+    assert off.state == "off"
+    assert look.all_ready([off, look.standing(connection(), account(), NOW)])
+    assert not look.all_ready([off, look.standing(connection(), None, NOW)])
+
+
+def test_maintenance_makes_nobody_late(connection: Any) -> None:
+    """Neither during it, nor right after it: the next reading has its whole bound."""
+    one = connection('maintenance = ["wed 10:00-11:50"]')
+    old = account(polled_at=NOW - 3 * 3600)
+    assert look.standing(one, old, NOW - 1800).state == "resting"
+    assert look.standing(one, old, NOW).state == "fine"
+    assert look.standing(one, old, NOW).ready
+    assert look.standing(one, old, NOW + 20 * 60 - 61).ready
+    assert look.standing(one, old, NOW + 20 * 60 + 61).state == "late"
+    assert look.standing(connection(), old, NOW).state == "late"
+
+
+@pytest.mark.parametrize(
+    ("windows", "zone", "inside"),
+    [
+        ([], "UTC", False),
+        (["11:59-12:01"], "UTC", True),
+        (["12:00-13:00"], "UTC", True),
+        (["11:00-12:00"], "UTC", False),
+        (["mon,tue 00:00-24:00"], "UTC", False),
+        (["wed 00:00-24:00"], "UTC", True),
+        (["22:00-12:30"], "UTC", True),  # begun yesterday
+        (["tue 22:00-12:30"], "UTC", True),
+        (["wed 22:00-12:30"], "UTC", False),  # begins tonight
+        (["06:30-07:30"], "America/New_York", True),
+        (["01:00-02:00", "11:30-12:30"], "UTC", True),
+    ],
+)
+def test_whether_a_moment_lies_within_a_window(windows: list[str], zone: str, inside: bool) -> None:
+    """By the clocks there; a window that goes over midnight belongs to the day it begins on."""
+    assert look.within(windows, zone, NOW) is inside
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (60, "1 min"),
+        (90, "1 min 30 s"),
+        (1800, "30 min"),
+        (5400, "1 h 30 min"),
+        (86400 * 3 + 3600, "3 d 1 h"),
+        (86400 * 30 + 3600, "30 d"),
+    ],
+)
+def test_a_length_of_time_in_words(seconds: float, words: str) -> None:
+    assert look.span(seconds) == words
