@@ -1,4 +1,4 @@
-"""`rosterd run` as a real process, against a sandbox in this one, under a service manager that writes down what it says.
+"""`rosterd run` as a real process, against a sandbox in this one, under a manager that writes down what it says.
 
     with service_world(tmp_path) as world:
         world.defaults(every="2s")
@@ -100,7 +100,7 @@ class Manager:
 
     def wait(self, name: str, text: str = "", *, start: int = 0, within: float = WITHIN) -> Mapping[str, str]:
         """The first message from `start` on with this variable, and `text` (a regular expression) in its value."""
-        found = self.heard.wait(lambda m: bool(re.search(text, m.get(name, "\0"))), start=start, within=within)
+        found = self.heard.wait(lambda m: name in m and bool(re.search(text, m[name])), start=start, within=within)
         assert found is not None, f"no {name} with {text!r} within {within:g} s, but {self.heard.all()}"
         return found
 
@@ -160,7 +160,10 @@ class Service:
             said = [message["STATUS"] for message in self.manager.heard.all() if "STATUS" in message]
             return begun == ended > 0 and bool(said) and said[-1].startswith("idle")
 
-        wait_for(rests, "rest", within=within)
+        try:
+            wait_for(rests, "rest", within=within)
+        except AssertionError as problem:
+            raise AssertionError(f"{problem}\n{self.manager.heard.all()}\n{self.told()}") from None
 
     @property
     def port(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pty
 import signal
@@ -36,7 +37,7 @@ def test_it_says_how_it_is_from_start_to_end(world: ServiceWorld) -> None:
         wait_for(lambda: len(service.manager.times("WATCHDOG")) > 4, "WATCHDOG")
         assert service.ends(signal.SIGTERM) == 0
     beats = service.manager.times("WATCHDOG")
-    assert max(b - a for a, b in zip(beats, beats[1:], strict=False)) < 4, "systemd would have taken it for hung"
+    assert max(b - a for a, b in itertools.pairwise(beats)) < 4, "systemd would have taken it for hung"
     assert service.manager.heard.all()[-1]["STOPPING"] == "1"
     begun, ended = (len(service.lines(f"run.{what}")) for what in ("started", "finished"))
     assert begun == ended
@@ -188,7 +189,7 @@ def test_ctrl_c_on_a_terminal_is_not_ugly(world: ServiceWorld) -> None:
         stdout=ours,
         stderr=ours,
         start_new_session=True,
-        preexec_fn=_take_terminal,
+        preexec_fn=_take_terminal,  # noqa: PLW1509 it calls the kernel, and nothing else
     )
     os.close(ours)
     seen = _read_until(screen, "service.started")
@@ -258,4 +259,3 @@ def test_run_now(world: ServiceWorld) -> None:
         wait_for(lambda: len(world.sandbox.telerivet) == 3, "the third")
         assert service.ends(signal.SIGTERM) == 0
     world.agrees()
-
