@@ -236,6 +236,7 @@ class Service:
         jumped, self._drift = drift - self._drift, drift
         if abs(jumped) > JUMP:
             log.warning("clock.jumped", seconds=round(jumped, 1))
+            self.worker.not_before = {}  # those were times of the clock before
             self.scheduler.remove_all_jobs()
             self._set_alarms()
 
