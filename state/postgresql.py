@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
@@ -13,8 +14,9 @@ NAMES = ("postgresql", "postgres", "postgresql+psycopg")
 """How its addresses may begin."""
 REACHED_WITHIN = 10
 """Seconds to get a connection in."""
-STALLED = "60s"
-"""A writer that says nothing for so long within a transaction is cut off: nobody else could write."""
+STALLED = "30s"
+"""A writer that says nothing for so long within a transaction is cut off: nobody else could write, and the others'
+leases (60 seconds, unless configured otherwise) would run out."""
 
 _KEY = 7263846  # any number that only rosterd uses
 _ONE_WRITER = text(
@@ -80,7 +82,40 @@ def looking(connection: Connection) -> Connection:
 # what went wrong
 
 
+<<<<<<< HEAD
 def first_line(said: str) -> str:
+=======
+def is_ours(problem: DBAPIError) -> bool:
+    """Whether it is PostgreSQL that complains."""
+    return type(problem.orig).__module__.partition(".")[0] == "psycopg"
+
+
+def explained(problem: DBAPIError) -> StateError:
+    """A problem with PostgreSQL in words, without the statement or its parameters, which are people.
+
+    Unreachable when the server is away, full, or has cut us off: that is worth trying again. What it refuses is not.
+    """
+    said = _first_line(str(problem.orig))
+    if hint := next((hint for what, hint in _HINTS if re.search(what, said)), ""):
+        return StateError(f"the database cannot be used: {said}", hint=hint)
+    if _is_gone(problem):
+        return Unreachable(f"the database is not reached: {said}", hint="is the server running, and state.url right?")
+    return StateError(f"the database cannot be used: {said}", hint="rosterd db check")
+
+
+def _is_gone(problem: DBAPIError) -> bool:
+    code = getattr(problem.orig, "sqlstate", None)
+    if code is None:  # never got as far as asking
+        return isinstance(problem, (OperationalError, InterfaceError))
+    return problem.connection_invalidated or code.startswith(_AGAIN)
+
+
+_AGAIN = ("08", "53", "57", "25P03", "40", "55P03")
+"""Connection lost; out of room or connections; shutting down or starting; stalled; a deadlock; a lock not had."""
+
+
+def _first_line(said: str) -> str:
+>>>>>>> pg
     """Without what was tried, line by line, for each address of the server."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return lines[0] if lines else "it does not say why"
@@ -92,10 +127,10 @@ HINTS = (
         "password authentication failed",
         "is the password in state.url right? Characters like @ / : are written %40 %2F %3A",
     ),
-    ("does not exist", "make it first: docs/postgresql.md has the two commands"),
+    (r"FATAL: .* does not exist", "make it first: docs/postgresql.md has the two commands"),
     ("permission denied", "the user must own the database, or its schema: docs/postgresql.md"),
     ("must be owner", "the user must own the tables: docs/postgresql.md"),
-    ("no pg_hba.conf entry", "the server lets nobody in from here: add a line to its pg_hba.conf"),
+    (r"no pg_hba\.conf entry", "the server lets nobody in from here: add a line to its pg_hba.conf"),
     ("does not support SSL", "add ?sslmode=disable to state.url, if nobody can listen on the way there"),
     ("invalid connection option", "after the ? of state.url stand options of libpq, like host or sslmode"),
 )
