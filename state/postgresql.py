@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
@@ -82,40 +81,7 @@ def looking(connection: Connection) -> Connection:
 # what went wrong
 
 
-<<<<<<< HEAD
 def first_line(said: str) -> str:
-=======
-def is_ours(problem: DBAPIError) -> bool:
-    """Whether it is PostgreSQL that complains."""
-    return type(problem.orig).__module__.partition(".")[0] == "psycopg"
-
-
-def explained(problem: DBAPIError) -> StateError:
-    """A problem with PostgreSQL in words, without the statement or its parameters, which are people.
-
-    Unreachable when the server is away, full, or has cut us off: that is worth trying again. What it refuses is not.
-    """
-    said = _first_line(str(problem.orig))
-    if hint := next((hint for what, hint in _HINTS if re.search(what, said)), ""):
-        return StateError(f"the database cannot be used: {said}", hint=hint)
-    if _is_gone(problem):
-        return Unreachable(f"the database is not reached: {said}", hint="is the server running, and state.url right?")
-    return StateError(f"the database cannot be used: {said}", hint="rosterd db check")
-
-
-def _is_gone(problem: DBAPIError) -> bool:
-    code = getattr(problem.orig, "sqlstate", None)
-    if code is None:  # never got as far as asking
-        return isinstance(problem, (OperationalError, InterfaceError))
-    return problem.connection_invalidated or code.startswith(_AGAIN)
-
-
-_AGAIN = ("08", "53", "57", "25P03", "40", "55P03")
-"""Connection lost; out of room or connections; shutting down or starting; stalled; a deadlock; a lock not had."""
-
-
-def _first_line(said: str) -> str:
->>>>>>> pg
     """Without what was tried, line by line, for each address of the server."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return lines[0] if lines else "it does not say why"

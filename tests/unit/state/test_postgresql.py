@@ -226,11 +226,7 @@ def test_a_writer_that_stalls_is_cut_off(store: Store, pg_url: str, monkeypatch:
     with closing(Store(pg_url)) as other:
         with pytest.raises(DBAPIError) as problem:
             stall(store, other)
-<<<<<<< HEAD
         assert trouble_of(problem.value).passing
-=======
-        assert isinstance(postgresql.explained(problem.value), Unreachable)
->>>>>>> pg
     with store.transaction() as tx:
         assert [each.id for each in tx.contacts.all()] == [2]
 
