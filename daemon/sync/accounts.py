@@ -163,4 +163,8 @@ def _pause(failures: int, problem: RosterdError, *, patient: bool) -> float:
     if isinstance(problem, NeedsPerson):
         return LONGEST_PAUSE
     # After a first failure the next command may try at once; then less and less often.
-    return 0.0 if failures == 0 and not patient else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
+    return (
+        0.0
+        if failures == 0 and not patient
+        else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
+    )

@@ -51,20 +51,36 @@ def test_a_platform_that_is_down_and_comes_back(world: ServiceWorld) -> None:
     world.agrees()
 
 
-def test_a_platform_that_hiccups_is_tried_less_and_less_often(world: ServiceWorld) -> None:
-    """Down for a while: no busy loop, though `every` is a second. The back-off stands in the database: a restart
-    forgets neither that nor what was said."""
-    world.sandbox.faults.add("redirect", platform="telerivet", times=None)
+def test_a_platform_that_asks_to_wait(world: ServiceWorld) -> None:
+    """For longer than a turn should last: no busy loop, though `every` is a second. The pause stands in the database: a
+    restart forgets neither that nor what was said."""
+    world.sandbox.faults.add("429", platform="telerivet", retry_after=100, times=None)
     with world.serve() as service:
-        service.saw("connection.failed", connection="telerivet")
+        service.saw("connection.failed", connection="telerivet", error=lambda text: "busy (429)" in text)
         assert service.ends(signal.SIGTERM) == 0
-    calls = world.polls("telerivet")
+    assert world.polls("telerivet") == 1
     with world.serve() as service:
         for _ in range(3):
-            service.saw("run.finished", connection="strive")
+            mark = service.mark()
+            service.saw("run.finished", connection="strive", start=mark)
         assert service.ends(signal.SIGTERM) == 0
         assert not service.lines("connection.failed")
-    assert world.polls("telerivet") - calls <= 1, "somebody may have mended it, so once at a start"
+    assert world.polls("telerivet") == 1
+
+
+def test_a_key_that_is_mended_before_a_start(world: ServiceWorld) -> None:
+    """It is tried at once, and not when its hour is over; one that is still wrong is not said again."""
+    fault = world.sandbox.faults.add("401", platform="telerivet", times=None)
+    for expected in (1, 0):
+        with world.serve() as service:
+            service.saw("run.finished", connection="telerivet", outcome="failed")
+            assert len(service.lines("connection.failed")) == expected
+            assert service.ends(signal.SIGTERM) == 0
+    assert fault.hits < 6
+    world.sandbox.faults.clear()
+    with world.serve() as service:
+        service.saw("connection.recovered", connection="telerivet", failures=2)
+        assert service.ends(signal.SIGTERM) == 0
 
 
 def test_an_answer_of_a_shape_that_nobody_expected(world: ServiceWorld) -> None:

@@ -15,7 +15,9 @@ from daemon.sync.windows import DAY, Stretch, Windows
 NEW_YORK = "America/New_York"
 ZONES = ["UTC", NEW_YORK, "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu"]
 days = st.frozensets(st.integers(0, 6), min_size=1)
-stretches = st.builds(Stretch, days, st.integers(0, DAY - 1), st.integers(1, DAY)).filter(lambda each: each.begin != each.end)
+stretches = st.builds(Stretch, days, st.integers(0, DAY - 1), st.integers(1, DAY)).filter(
+    lambda each: each.begin != each.end
+)
 moments = st.integers(1_600_000_000, 1_900_000_000).map(float)
 
 
