@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
-from daemon import matrix
+from daemon import assemble, matrix
 from daemon.commands.loops import warned
 from daemon.commands.options import as_json
 from daemon.commands.session import Session, session
 from daemon.output import ago, clean, json_out, plural, say, table, when
+from daemon.settings import Connection
 from daemon.sync.resolve import WHY
+from daemon.sync.windows import Windows
 from state.model import Account, Link
 from state.store import Tx
 
@@ -93,7 +95,17 @@ def _connection(
         "failures": account.failures if account else 0,
         "paused_until": account.paused_until if account and paused else None,
         "paused_why": account.paused_why if account else None,
+        **_hours(configured, now),
         "records": records,
+    }
+
+
+def _hours(configured: Connection | None, now: float) -> dict[str, float | None]:
+    """Until when it is only told of opt-outs, and until when it is left alone; None where neither is so now."""
+    times = assemble.windows(configured) if configured else Windows()
+    return {
+        "quiet_until": times.quiet_until(now) if times.quiet(now) else None,
+        "maintenance_until": times.resting_until(now) if times.resting(now) else None,
     }
 
 
@@ -140,6 +152,10 @@ def _trouble(each: dict[str, Any]) -> None:
     if each["failures"]:
         until = f"; left alone until {when(each['paused_until'])}" if each["paused_until"] else ""
         say(f"{each['name']}: failed {plural(each['failures'], 'time')} in a row: {each['paused_why']}{until}")
+    if each["maintenance_until"]:
+        say(f"{each['name']}: maintenance until {when(each['maintenance_until'])}: it is left alone")
+    elif each["quiet_until"]:
+        say(f"{each['name']}: quiet hours until {when(each['quiet_until'])}: it is sent opt-outs only")
 
 
 def _run(run: dict[str, Any]) -> list[Any]:

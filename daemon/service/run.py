@@ -138,6 +138,7 @@ class Service:
         )
         self._set_alarms()
         self.scheduler.start()
+        self._somebody_was_here(read=False)  # a start often follows upon a mended key
         log.info("service.started", worker=self.name, connections=sorted(self.roster.sides), version=user_agent())
         self.notify.ready(self.doing())
 

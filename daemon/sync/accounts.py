@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import structlog
 
-from daemon.errors import NeedsPerson, Overtaken, RosterdError, Stopping
+from daemon.errors import NeedsPerson, Overtaken, RosterdError, Stopping, Unexpected
 from daemon.sync.books import Books
 from daemon.sync.roster import Roster, Side
 from state.model import Account, Noted
@@ -17,7 +17,7 @@ log = structlog.get_logger("rosterd.sync")
 
 NEEDED = "a person is needed"
 """How the reason of a pause begins that does not end by itself."""
-LONGEST_PAUSE = 3600.0
+FIRST_PAUSE, LONGEST_PAUSE = 15.0, 3600.0
 """Seconds. A connection that keeps failing is tried again at least this often."""
 
 
@@ -150,6 +150,12 @@ def close_turn(
     tx.connections.put(account.name, **values)
 
 
+def defect(problem: Exception) -> Unexpected:
+    """Something that should not have happened, as what happens next: this connection is tried again later."""
+    what = f"something went wrong in rosterd itself ({type(problem).__name__})"
+    return Unexpected(what, hint="please report what the log says about it")
+
+
 def _pause(failures: int, problem: RosterdError, *, patient: bool) -> float:
     asked: float | None = getattr(problem, "after", None)
     if asked is not None:
@@ -157,4 +163,8 @@ def _pause(failures: int, problem: RosterdError, *, patient: bool) -> float:
     if isinstance(problem, NeedsPerson):
         return LONGEST_PAUSE
     # After a first failure the next command may try at once; then less and less often.
-    return 0.0 if failures == 0 and not patient else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, 15.0 * 2**failures)
+    return (
+        0.0
+        if failures == 0 and not patient
+        else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
+    )

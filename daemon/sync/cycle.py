@@ -305,8 +305,7 @@ def _alone(cycle: Cycle, turn: Turn, do: Callable[[Turn], None]) -> None:
         raise
     except Exception as defect:  # one connection must not stop the others for months
         log.exception("connection.defect", connection=turn.side.name)
-        what = f"something went wrong in rosterd itself ({type(defect).__name__})"
-        turn.problem = Unexpected(what, hint="please report what the log says about it")
+        turn.problem = accounts.defect(defect)
 
 
 @contextlib.contextmanager
