@@ -19,6 +19,8 @@ NEEDED = "a person is needed"
 """How the reason of a pause begins that does not end by itself."""
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 3600.0
 """Seconds. A connection that keeps failing is tried again at least this often."""
+DOUBLINGS = 10
+"""More of them make no pause longer; after a month of failures they would make a number that no float can hold."""
 
 
 def introduce(tx: Tx, roster: Roster) -> None:
@@ -166,5 +168,5 @@ def _pause(failures: int, problem: RosterdError, *, patient: bool) -> float:
     return (
         0.0
         if failures == 0 and not patient
-        else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
+        else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, DOUBLINGS))
     )

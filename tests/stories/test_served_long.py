@@ -1,0 +1,73 @@
+"""What a service meets in months: long sweeps, long pauses, workers that died, connections that are always busy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.service import due
+from tests.stories.test_served import Served, people
+
+
+@pytest.fixture
+def new_served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    made: list[Served] = []
+
+    def make(*names: str, **options: Any) -> Served:
+        made.append(Served(tmp_path, *(names or ("a", "b")), **options))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.keeper.close()
+        world.store.close()
+
+
+def next_turn(served: Served, name: str) -> float:
+    with served.store.look() as tx:
+        return due.turns(tx, served.roster, served.now)[name]
+
+
+def edits_and_sweeps(served: Served, everybody: list[str]) -> None:
+    """All of b is edited at a, and b is to be read whole, a minute a page."""
+    served.now += 8 * 86400
+    for id_ in everybody:
+        served.a.edit(id_, city="Turin")
+    served.turn("a")
+
+
+@pytest.mark.parametrize("failures", [8, 2000])
+def test_a_connection_that_never_comes_back_is_tried_once_an_hour(
+    new_served: Callable[..., Served], failures: int
+) -> None:
+    served = new_served()
+    people(served.a, 1)
+    served.turns()
+    with served.store.transaction() as tx:
+        tx.connections.put("b", failures=failures)
+    served.now += 400
+    served.b.fail("later", on="changes")
+    assert served.turn("b").outcome == "later"
+    assert served.now + 1700 < next_turn(served, "b") <= served.now + 3600
+
+
+@pytest.mark.parametrize("attempts", [8, 2000])
+def test_a_push_that_never_wins_is_tried_once_an_hour(new_served: Callable[..., Served], attempts: int) -> None:
+    served = new_served()
+    (ada,) = people(served.a, 1)
+    served.turns()
+    (there,) = served.b.rows
+    served.a.edit(ada, city="Turin")
+    served.now += 300
+    served.turn("a")
+    with served.store.transaction() as tx:
+        row = tx.outbox.listed(connection="b")[0]
+        row.attempts = attempts
+        tx.outbox.put([row])
+    served.b.before_push = lambda push: served.b.edit(there, notes=str(served.b.calls.total()))
+    assert served.turn("b").outcome == "done"
+    row = next(row for row in served.outbox() if row.connection == "b")
+    assert row.due_at == pytest.approx(served.now + 3600, abs=60)
