@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from daemon.service import due
+from daemon.sync.turn import LOOK_UP
 from tests.stories.test_served import Served, people
+from tests.twin import FULL, without
 
 
 @pytest.fixture
@@ -29,14 +31,6 @@ def new_served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 def next_turn(served: Served, name: str) -> float:
     with served.store.look() as tx:
         return due.turns(tx, served.roster, served.now)[name]
-
-
-def edits_and_sweeps(served: Served, everybody: list[str]) -> None:
-    """All of b is edited at a, and b is to be read whole, a minute a page."""
-    served.now += 8 * 86400
-    for id_ in everybody:
-        served.a.edit(id_, city="Turin")
-    served.turn("a")
 
 
 @pytest.mark.parametrize("failures", [8, 2000])
@@ -71,3 +65,27 @@ def test_a_push_that_never_wins_is_tried_once_an_hour(new_served: Callable[..., 
     assert served.turn("b").outcome == "done"
     row = next(row for row in served.outbox() if row.connection == "b")
     assert row.due_at == pytest.approx(served.now + 3600, abs=60)
+
+
+def test_what_a_sweep_has_not_come_to_is_read_before_it_is_written(new_served: Callable[..., Served]) -> None:
+    """A sweep that makes room has not read everything: an edit behind it must not be overrun."""
+    served = new_served(b={"capabilities": without(FULL, compare_and_swap=False)})
+    everybody = people(served.a, 40)
+    served.turns()
+    served.b.page = 5
+    served.now += 8 * 86400
+    for id_ in everybody:
+        served.a.edit(id_, city="Turin")
+    served.turn("a")
+    late = max(served.b.rows, key=int)
+
+    def meanwhile(verb: str) -> None:
+        if verb == "sweep":
+            served.now += LOOK_UP / 2
+            if served.b.rows[late]["city"] == "Rome":
+                served.b.edit(late, city="Milan")
+
+    served.b.before_call = meanwhile
+    served.turn("b")
+    assert served.b.blind_writes == 0
+    assert served.b.rows[late]["city"] == "Milan"
