@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from daemon.errors import RetryLater
 from daemon.service import due
 from daemon.sync.turn import LOOK_UP
 from tests.stories.test_served import Served, people
@@ -89,3 +90,27 @@ def test_what_a_sweep_has_not_come_to_is_read_before_it_is_written(new_served: C
     served.turn("b")
     assert served.b.blind_writes == 0
     assert served.b.rows[late]["city"] == "Milan"
+
+
+def test_a_pause_of_days_is_kept(new_served: Callable[..., Served]) -> None:
+    """The platform says when to come back: in two days. He is asked once a day, not every
+    second."""
+    served = new_served()
+    people(served.a, 1)
+    served.turns()
+    served.now += 400
+    served.b.fail(RetryLater("closed for the holidays", after=2 * 86400.0), on="changes")
+    served.turn("b")
+    assert served.turn("b").books["b"].paused
+    assert next_turn(served, "b") == pytest.approx(served.now + 86400, abs=60)
+
+
+def test_a_pause_of_a_clock_that_was_set_back_is_over(new_served: Callable[..., Served]) -> None:
+    served = new_served()
+    people(served.a, 1)
+    served.turns()
+    with served.store.transaction() as tx:
+        tx.connections.put("b", paused_until=served.now + 400 * 86400, paused_why="away")
+    served.now += 400
+    assert next_turn(served, "b") <= served.now
+    assert served.turn("b").books["b"].paused is None
