@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,21 @@ def test_a_pause_of_a_clock_that_was_set_back_is_over(new_served: Callable[..., 
     served.now += 400
     assert next_turn(served, "b") <= served.now
     assert served.turn("b").books["b"].paused is None
+
+
+def test_a_reading_broken_off_at_one_connection_does_not_stop_another_of_the_same_key(
+    new_served: Callable[..., Served],
+) -> None:
+    """a and b share a credential, so whoever works at b holds a as well. The process was killed as it read a, and a
+    is now left alone for a while: nobody is in the middle of reading it."""
+    served = new_served()
+    for name in ("a", "b"):
+        served.sides[name] = lambda side: replace(side, budget="one")
+    people(served.a, 2)
+    served.turns()
+    with served.store.transaction() as tx:
+        tx.connections.put("a", reading_since=served.now, paused_until=served.now + 9999, paused_why="away")
+    served.b.edit(next(iter(served.b.rows)), city="Turin")
+    served.now += 400
+    served.turns()
+    assert [(row.connection, row.approved) for row in served.outbox()] == [("a", 1)]
