@@ -12,7 +12,7 @@ import pytest
 from daemon.errors import RetryLater
 from daemon.service import due
 from daemon.sync.turn import LOOK_UP
-from tests.stories.test_served import Served, people
+from tests.stories.test_served import Served, during, people, told
 from tests.twin import FULL, without
 
 
@@ -133,3 +133,27 @@ def test_a_reading_broken_off_at_one_connection_does_not_stop_another_of_the_sam
     served.now += 400
     served.turns()
     assert [(row.connection, row.approved) for row in served.outbox()] == [("a", 1)]
+
+
+def test_a_yes_after_our_no_is_heard_though_the_turn_goes_on(new_served: Callable[..., Served]) -> None:
+    """A turn may last an hour. Who is told "no" in it, and says yes there after that, is told again."""
+    served = new_served(b={"feed_is_sweep": True, "evidence": False})
+    everybody = people(served.a, 6)
+    served.turns()
+    served.b.page = 2
+    served.now += 400
+    last = max(served.b.rows, key=int)
+
+    def says_no_and_yes() -> None:
+        served.a.opt_out(everybody[-1])
+        served.turn("a")
+        during(served.b, "sweep", 2, lambda: served.b.opt_in(last))
+
+    during(served.b, "sweep", 1, says_no_and_yes)
+    served.turn("b")
+    for _ in range(3):
+        served.now += 8 * 86400
+        served.turns()
+    assert served.contact(given_name="Ada5").get("consent.sms") == "unsubscribed"
+    assert served.b.says_no(last)
+    assert len(told(served.b)) == 2
