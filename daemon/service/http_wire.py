@@ -97,7 +97,12 @@ class Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Question(self.command, path, query, headers, body, str(self.client_address[0]))
-        self._send(self.server.answer(asked))
+        try:
+            answer = self.server.answer(asked)
+        except Exception as problem:  # noqa: BLE001 - nothing we thought of: who asks gets an answer, the log the reason
+            logs.logger("rosterd.page").error("page.failed", exc_info=problem)
+            answer = Answer(500, b"That went wrong; the log says how.\n", TEXT)
+        self._send(answer)
 
     def _body(self) -> bytes | None:
         """What was sent with it; None when that was answered already: it is no form that could be ours."""
@@ -174,5 +179,5 @@ class Bounded(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's signature
-        """Something we did not think of: said in the log, without what was asked."""
-        logs.logger("rosterd.page").exception("page.failed")
+        """A connection that broke in the middle, or the like: nobody is there to be answered."""
+        logs.logger("rosterd.page").debug("page.broken_off", exc_info=True)

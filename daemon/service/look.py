@@ -28,7 +28,7 @@ class Standing:
     """One connection as it stands. `lag`: seconds since the start of its last complete reading; None: there was none.
 
     `ready`: enabled and read to the end within `bound` seconds (its `late_after`). `why`: what there is to say, in
-    words. `quiet`: people are not written to now. `reading`: pages of a reading are kept whose end has not come.
+    words. `quiet`: people are not written to now. `sweeping`: everything is being read.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Standing:
     ok_at: float | None
     failures: int
     quiet: bool
-    reading: bool
+    sweeping: bool
     primed: bool
     swept_at: float | None
     sweep: int
@@ -76,7 +76,7 @@ def standing(one: Connection, account: Account | None, now: float) -> Standing:
         ok_at=known.ok_at,
         failures=known.failures,
         quiet=within(one.quiet_hours, one.timezone, now),
-        reading=known.sweep > known.swept or known.reading_since is not None,
+        sweeping=known.sweep > known.swept,
         primed=known.primed,
         swept_at=known.swept_at,
         sweep=known.sweep,

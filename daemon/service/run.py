@@ -6,6 +6,7 @@ wait for signals and beat: so that whatever hangs elsewhere, a stop is heard, an
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -22,9 +23,9 @@ from apscheduler.triggers.date import DateTrigger
 from sqlalchemy.exc import SQLAlchemyError
 
 from daemon import assemble
-from daemon.errors import BadConfig, Busy, Stopping
-from daemon.platforms import registry
+from daemon.errors import BadConfig, Busy, RosterdError, Stopping
 from daemon.platforms.http import user_agent
+from daemon.platforms.registry import Gates
 from daemon.service.alerts import Alarms
 from daemon.service.http import Server
 from daemon.service.keeping import Keeping
@@ -32,6 +33,7 @@ from daemon.service.metrics import Metrics
 from daemon.service.notify import Notify
 from daemon.service.worker import Worker
 from daemon.settings import Settings
+from daemon.sync import accounts
 from daemon.sync.books import Report
 from daemon.sync.leases import Keeper, owner
 from daemon.sync.roster import Roster
@@ -58,16 +60,20 @@ MOST_AT_ONCE = 64
 
 
 class Service:
-    """One process of `rosterd run`."""
+    """One process of `rosterd run`. `accepted`: with settings as they come into force, for what is set up by them
+    outside of the service."""
 
-    def __init__(self, load: Load, *, notify: Notify | None = None) -> None:
-        self._load = load
+    def __init__(
+        self, load: Load, *, accepted: Callable[[Settings], None] = lambda _: None, notify: Notify | None = None
+    ) -> None:
+        self._load, self._accepted = load, accepted
         self.settings, self._mappings = load()
+        accepted(self.settings)
         self.notify = notify or Notify.from_environment()
         self.name = owner()
         self.stop, self._wake = threading.Event(), threading.Event()
         self._reload_asked = self._run_asked = False
-        self._gates: registry.Gates = {}
+        self._gates: Gates = {}
         self.metrics = Metrics()
         self._drift = self._clock_drift()
         self._petted = float("-inf")
@@ -116,7 +122,7 @@ class Service:
     def _prepare(self, store: Store) -> None:
         self.store = store
         self.keeper = Keeper(store, self.name, self.settings.service.lease.total_seconds())
-        self.roster = self._make_roster()
+        self.roster = self._make_roster(self.settings, self._mappings, self._gates)
         self.worker = Worker(self.name, store, self.roster, self.metrics, self.stop, self._told)
         self.alarms = Alarms(self.settings, store, resting=self._resting)
         self.keeping = Keeping(self.settings, store, clock=time.time)
@@ -230,6 +236,7 @@ class Service:
         jumped, self._drift = drift - self._drift, drift
         if abs(jumped) > JUMP:
             log.warning("clock.jumped", seconds=round(jumped, 1))
+            self.worker.not_before = {}  # those were times of the clock before
             self.scheduler.remove_all_jobs()
             self._set_alarms()
 
@@ -311,36 +318,57 @@ class Service:
     # the configuration
 
     def reload(self) -> None:
-        """Read the configuration anew. What is wrong with it is said, and the one before stays in force."""
+        """Read the configuration anew: all of it comes into force or, where something is wrong with it, nothing."""
         self.notify.reloading()
         try:
             settings, mappings = self._load()
-            if settings.state.url != self.settings.state.url:
-                raise BadConfig(["state.url has changed"], hint="another database needs a restart")
-        except BadConfig as problem:
-            log.error("config.refused", problems=problem.problems, hint=problem.hint or "the one before stays in force")
-            self.notify.ready("the configuration has mistakes (see the log): the one before stays in force")
+            gates = self._kept_gates(settings)
+            roster = self._make_roster(settings, mappings, gates)
+            self._must_fit(settings, roster)
+            self.server.reload(settings)
+        except RosterdError as problem:
+            self._refuse(problem)
             return
-        self.settings, self._mappings = settings, mappings
-        self.roster = self.worker.roster = self._make_roster()
-        self.alarms.reload(settings)
-        self.keeping.reload(settings)
-        self.server.reload(settings)
-        log.info("config.reloaded", connections=sorted(self.roster.sides))
+        self._take(settings, mappings, roster, gates)
+        log.info("config.reloaded", connections=sorted(roster.sides))
         self.notify.ready(self.doing())
         self._somebody_was_here(read=False)
 
-    def _make_roster(self) -> Roster:
-        """Budgets that go on as they were are kept: what a platform has taught us, a new file does not undo."""
-        rates = {(one.base_url, one.credential): one.rate for one in self.settings.enabled.values()}
-        self._gates = {key: gate for key, gate in self._gates.items() if gate.rate == rates.get(key)}
+    def _take(self, settings: Settings, mappings: Mapping[str, FieldMapping], roster: Roster, gates: Gates) -> None:
+        self.settings, self._mappings, self._gates = settings, mappings, gates
+        self._accepted(settings)
+        self.roster = self.worker.roster = roster
+        self.alarms.reload(settings)
+        self.keeping.reload(settings)
+
+    def _refuse(self, problem: RosterdError) -> None:
+        problems = problem.problems if isinstance(problem, BadConfig) else [str(problem)]
+        log.error("config.refused", problems=problems, hint=problem.hint or "the one before stays in force")
+        self.notify.ready("the configuration has mistakes (see the log): the one before stays in force")
+
+    def _must_fit(self, settings: Settings, roster: Roster) -> None:
+        """Raises RosterdError where it is not meant for what we have in hand."""
+        if settings.state.url != self.settings.state.url:
+            raise BadConfig(["state.url has changed"], hint="another database needs a restart")
+        try:
+            with self.store.look() as tx:
+                known = tx.connections.all()
+        except (SQLAlchemyError, OSError):
+            return  # the turns will look
+        for name in known.keys() & roster.sides.keys():
+            accounts.same_account(known[name], roster.sides[name])
+
+    def _kept_gates(self, settings: Settings) -> Gates:
+        """Budgets that go on as they were: what a platform has taught us, a new file does not undo."""
+        rates: dict[tuple[str, str], float] = {}
+        for one in settings.enabled.values():
+            key = (one.base_url, one.credential)
+            rates[key] = min(one.rate or math.inf, rates.get(key, math.inf))
+        return {key: gate for key, gate in self._gates.items() if (gate.rate or math.inf) == rates.get(key)}
+
+    def _make_roster(self, settings: Settings, mappings: Mapping[str, FieldMapping], gates: Gates) -> Roster:
         return assemble.roster(
-            self.settings,
-            self.store,
-            loaded=self._mappings,
-            sleep=self._sleep,
-            keeper=self.keeper,
-            gates=self._gates,
+            settings, self.store, loaded=mappings, sleep=self._sleep, keeper=self.keeper, gates=gates
         )
 
     def _sleep(self, seconds: float) -> None:
@@ -376,4 +404,4 @@ class Service:
         if self._next is None:
             return "looking at what is due"
         at, name = self._next
-        return f"idle; next: {name} in {max(0, at - time.time()):.0f} s"
+        return f"idle; next: {name} at {datetime.fromtimestamp(at).astimezone():%H:%M:%S}"

@@ -145,6 +145,8 @@ class Worker:
             self._say(name, done, self.monotonic() - began)
         finally:
             keeper.release(held)
+        if self.roster is not roster:
+            self.ask(read=False)  # it may have failed by what has been mended meanwhile
         self.told(name, done)
         return done
 

@@ -51,9 +51,15 @@ def same_account(account: Account, side: Side) -> None:
     """Raises NeedsPerson when the connection is pointed at another account than the records are of."""
     if account.account and side.account and account.account != side.account:
         raise NeedsPerson(
-            f"connection {side.name} was {account.account} and is now {side.account}",
+            f"connection {side.name} was {_words(account.account)} and is now {_words(side.account)}",
             hint="records of one account are not those of another: give the new account a connection of its own",
         )
+
+
+def _words(account: str) -> str:
+    """Not as it is kept, `platform:number@host`: the log would take that for somebody's mail address."""
+    number, _, host = account.partition(":")[2].rpartition("@")
+    return f"{number} at {host}"
 
 
 def rules(side: Side) -> dict[str, str]:

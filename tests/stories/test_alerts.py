@@ -383,6 +383,7 @@ def test_a_way_that_hangs_holds_up_nobody(world: World, monkeypatch: pytest.Monk
     assert world.look(30) == ["fuse:strive:create broken"]
     assert len(asked) == 1
     over.set()
+    world.alarms._teller._hanging["mail"].join(20)
     assert world.look(HOUR) == []
     assert sorted(set(world.mailbox.said)) == ["fuse:strive:create broken", "fuse:strive:update broken"]
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from daemon import logs
 from daemon.errors import StopSync
 from daemon.service import http_wire
 from daemon.service.http import Server
@@ -206,6 +207,26 @@ def test_a_database_that_is_gone_is_said(away: PageWorld) -> None:
 def test_a_service_that_does_not_say_how_it_is_is_not_well(away: PageWorld) -> None:
     away.server._desk._health = lambda: (time.sleep(5), (True, ""))[1]
     assert within_a_second(away, "/healthz").status == 503
+
+
+def test_what_nobody_thought_of_is_answered_too(up: PageWorld, capfd: pytest.CaptureFixture[str]) -> None:
+    """The log has the reason, without what was asked for; the next question is answered as ever."""
+    logs.configure("json")
+
+    def broken() -> tuple[bool, str]:
+        raise LookupError("ada@example.org")
+
+    up.server._desk._health, before = broken, up.server._desk._health
+    reply = up.get("/healthz?who=ada@example.org")
+    up.server._desk._health = before
+    assert (reply.status, "the log says how" in reply.text) == (500, True)
+    (line,) = [json.loads(each) for each in capfd.readouterr().err.splitlines()]
+    assert (line["event"], "LookupError" in json.dumps(line), "ada@" in json.dumps(line)) == (
+        "page.failed",
+        True,
+        False,
+    )
+    assert up.get("/healthz").status == 200
 
 
 # listening

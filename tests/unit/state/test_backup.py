@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
 
 from state import backup as module
 from state.backup import backup, backup_into
 from state.engine import Locked, StateError
+from state.migrate import HEAD
 from state.model import Account, Contact, Owed
 from state.restore import restore
 from state.store import Store, Tx
@@ -324,3 +325,36 @@ def test_what_is_no_good_backup_changes_nothing(store: Store, kept: Path, path: 
         restore(path, path, now=NOW)
     assert path.read_bytes() == before
     assert not list(path.parent.glob("*before-restore*"))
+
+
+# PostgreSQL
+
+
+def test_a_backup_of_postgresql_is_a_file_too(pg_url: str, tmp_path: Path) -> None:
+    """It opens as SQLite, with everything in it but who works on the original."""
+    with closing(Store(pg_url)) as store:
+        with store.transaction() as tx:
+            tx.connections.add(Account("strive", "strive", "7", owner="one", lease_until=9e9, term=3))
+            add_people(tx, 10)
+            tx.db.execute(insert(workers).values(name="one", version="1", started_at=1.0, seen_at=1.0, doing=""))
+        made = backup(store, tmp_path / "a.db")
+    assert count_in(made) == 10
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    assert names(tmp_path) == ["a.db"]
+    with closing(Store(f"sqlite:///{made}")) as copy, copy.transaction() as tx:
+        assert tx.connections.all()["strive"].owner is None
+        assert tx.contacts.reserve(1) == 11
+
+
+def test_a_postgresql_of_another_shape_is_for_pg_dump(pg_url: str, tmp_path: Path) -> None:
+    with closing(Store(pg_url)) as store:
+        with store.transaction() as tx:
+            tx.db.execute(text("update alembic_version set version_num = '0001'"))
+        try:
+            with pytest.raises(StateError, match="at revision 0001") as problem:
+                backup(store, tmp_path / "a.db")
+        finally:
+            with store.transaction() as tx:
+                tx.db.execute(text("update alembic_version set version_num = :head"), {"head": HEAD})
+    assert "pg_dump" in problem.value.hint
+    assert not list(tmp_path.iterdir())
