@@ -198,6 +198,15 @@ def test_so_many_are_kept_and_nothing_else_is_touched(store: Store, tmp_path: Pa
     assert made[0][0].name == "rosterd-20260202T024000Z.db"
 
 
+def test_none_is_removed_before_there_are_so_many(store: Store, tmp_path: Path) -> None:
+    """Eight nights after it was set up to keep fourteen."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    made = [backup_into(store, folder, now=NOW + day * 86400, keep=14) for day in range(8)]
+    assert [removed for _, removed in made] == [[]] * 8
+    assert names(folder) == [path.name for path, _ in made]
+
+
 def test_a_clock_that_went_back_does_not_cost_the_new_one(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     folder.mkdir()
