@@ -315,9 +315,7 @@ NOBODY = 65534
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can put back what is another's")
 @pytest.mark.parametrize("there", [True, False])
-def test_what_root_puts_back_is_the_services(
-    store: Store, kept: Path, path: Path, tmp_path: Path, there: bool
-) -> None:
+def test_what_root_puts_back_is_the_services(store: Store, kept: Path, path: Path, tmp_path: Path, there: bool) -> None:
     """`sudo rosterd db restore` beside a service that runs as a user of its own, also where its database was lost."""
     store.close()
     target = path if there else tmp_path / "service" / "state.db"
