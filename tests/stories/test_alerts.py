@@ -216,6 +216,24 @@ def test_after_a_maintenance_window_there_is_time_to_catch_up(world: World) -> N
     assert world.look(2 * MINUTE, by=alarms) == ["late:strive broken"]
 
 
+def test_maintenance_every_night_does_not_excuse_what_is_not_read_for_days(world: World) -> None:
+    """With a bound of a day there is a window in every one of them."""
+    world.settings = world.configured(instead=("campaign_id = 273", 'campaign_id = 273\nlate_after = "24h"'))
+    alarms = world.worker()
+    alarms._watch._resting = lambda _, at: 2 * HOUR <= at % DAY < 4 * HOUR
+    world.is_read("strive")
+    assert world.look(25.5 * HOUR, by=alarms) == []
+    assert world.look(HOUR, by=alarms) == ["late:strive broken"]
+
+
+def test_one_that_fails_is_late_where_nobody_is_told_that_it_fails(world: World) -> None:
+    world.settings = world.configured('[alerts]\non = ["late"]\n')
+    alarms = world.worker()
+    world.is_read("strive")
+    world.fails()
+    assert world.look(31 * MINUTE, by=alarms) == ["late:strive broken"]
+
+
 # its own norm
 
 
