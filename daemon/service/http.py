@@ -81,7 +81,7 @@ class Server:
         _close(in_the_way)
         try:
             new = _bound(listen, site.answer) if listen else None
-        except StopSync:
+        except RosterdError:
             if in_the_way is not None:
                 self._serve(self._listen, _bound(self._listen, in_the_way.answer))
             raise
