@@ -87,8 +87,8 @@ class Alerts:
         self._db.execute(update(alerts).where(alerts.c.id == alert.id).values(**values))
 
     def get(self, alert_id: int) -> Alert | None:
-        """One alert, which nobody else changes until the transaction ends."""
-        row = self._db.execute(select(alerts).where(alerts.c.id == alert_id).with_for_update()).first()
+        """One alert. Nobody else changes it until a transaction that writes ends: there is one writer at a time."""
+        row = self._db.execute(select(alerts).where(alerts.c.id == alert_id)).first()
         return None if row is None else _alert(row)
 
     def open(self) -> dict[str, Alert]:

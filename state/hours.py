@@ -43,7 +43,7 @@ class Hours:
             raise TypeError(f"no such count: {', '.join(sorted(unknown))}")
         dialect: Any = sqlite if self._db.dialect.name == "sqlite" else postgresql
         new = dialect.insert(hours).values(HourRow(connection, hour)._asdict() | counts)
-        self._db.execute(new.on_conflict_do_update(["connection", "hour"], set_=_added(new.excluded)))
+        self._db.execute(new.on_conflict_do_update(index_elements=["connection", "hour"], set_=_added(new.excluded)))
 
     def since(self, hour: int) -> list[HourRow]:
         """Every connection's hours from this one on, the oldest first."""

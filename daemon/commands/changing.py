@@ -22,8 +22,8 @@ from daemon.settings_sources import gather
 WHOM = frozenset({"mapping", "where", "direction", "region", "enabled"})
 """Keys of a connection that decide who is met there, or what is sent."""
 
-RESTART = ("state", "service")
-"""Tables that a running service reads only when it starts."""
+RESTART = (("state",), ("service", "lease"))
+"""How the keys begin that a running service reads only when it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,8 @@ def _overridden(now: Found, loc: keys.Loc) -> str | None:
 
 
 def _next(loc: keys.Loc) -> str:
-    service = f"systemctl {'restart' if loc[0] in RESTART else 'reload'} rosterd"
+    anew = any(loc[: len(start)] == start for start in RESTART)
+    service = f"systemctl {'restart' if anew else 'reload'} rosterd"
     return f"a running service: {service}; otherwise the next run takes it up"
 
 

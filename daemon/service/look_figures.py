@@ -62,7 +62,7 @@ def figures(tx: Tx, settings: Settings, now: float) -> Figures:
         alerts=_open_alerts(tx),
         workers=_workers(tx, now - settings.service.lease.total_seconds()),
         outcomes=_outcomes(tx, now - DAY),
-        sweeps={one.name: _sweep(tx, one) for one in found if one.reading},
+        sweeps={one.name: _sweep(tx, one) for one in found if one.sweeping},
     )
 
 

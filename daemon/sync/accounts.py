@@ -19,6 +19,10 @@ NEEDED = "a person is needed"
 """How the reason of a pause begins that does not end by itself."""
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 3600.0
 """Seconds. A connection that keeps failing is tried again at least this often."""
+LONGEST_REST = 86400.0
+"""Seconds. Who asks for more is asked once a day; a rest that ends later was written by a clock set back since."""
+DOUBLINGS = 10
+"""More of them make no pause longer; after a month of failures they would make a number that no float can hold."""
 
 
 def introduce(tx: Tx, roster: Roster) -> None:
@@ -95,11 +99,16 @@ def resting(account: Account, side: Side, now: float, *, insist: bool) -> str | 
     """Why this connection is left alone now; None if it is not. `insist`: a person named it on the command line."""
     if not insist and side.windows.resting(now):
         return f"maintenance; tried again in {side.windows.resting_until(now) - now:.0f} s"
-    if account.paused_until is None or account.paused_until <= now:
+    until = paused_until(account, now)
+    if until <= now or (insist and needs_person(account)):
         return None
-    if insist and needs_person(account):
-        return None
-    return f"{account.paused_why}; tried again in {account.paused_until - now:.0f} s"
+    return f"{account.paused_why}; tried again in {until - now:.0f} s"
+
+
+def paused_until(account: Account, now: float) -> float:
+    """Until when it rests after a failure; 0 when it need not."""
+    until = account.paused_until or 0.0
+    return until if until <= now + LONGEST_REST else 0.0
 
 
 def needs_person(account: Account) -> bool:
@@ -159,12 +168,12 @@ def defect(problem: Exception) -> Unexpected:
 def _pause(failures: int, problem: RosterdError, *, patient: bool) -> float:
     asked: float | None = getattr(problem, "after", None)
     if asked is not None:
-        return asked
+        return min(asked, LONGEST_REST)
     if isinstance(problem, NeedsPerson):
         return LONGEST_PAUSE
     # After a first failure the next command may try at once; then less and less often.
     return (
         0.0
         if failures == 0 and not patient
-        else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
+        else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, DOUBLINGS))
     )

@@ -127,6 +127,7 @@ def test_a_no_goes_out_between_two_pages_of_a_sweep(served: Served) -> None:
 
 
 def test_a_no_goes_out_between_two_batches_of_a_backlog(served: Served) -> None:
+    served.options["a"]["settings"]["every"] = 1.0
     everybody = people(served.a, 300)
     served.turns()
     for id_ in everybody:
@@ -138,7 +139,6 @@ def test_a_no_goes_out_between_two_batches_of_a_backlog(served: Served) -> None:
     def look(push: Push) -> None:
         if not first:
             served.a.opt_out(everybody[7])
-            served.now += 300
             served.turn("a")
         first.append(push)
 
@@ -286,14 +286,19 @@ def test_a_reader_who_died_does_not_stop_the_others_for_ever(new_served: Callabl
     people(served.a, 3)
     served.turns()
     with served.store.transaction() as tx:
-        tx.connections.put("a", reading_since=served.now)
         lease = tx.leases.claim(["a"], "w2", 0.3)
+        tx.connections.put("a", reading_since=served.now)
     assert lease is not None
     served.b.edit(next(iter(served.b.rows)), city="Turin")
     served.now += 300
     assert served.turn("b").tripped == []
     assert [row.approved for row in served.outbox()] == [0]
+    with served.store.look() as tx:  # nor does anybody come back every second to find that out
+        assert due.turns(tx, served.roster, served.now + 1).get("a") is None
+        assert due.turns(tx, served.roster, served.now + 1)["b"] > served.now + 1
     time.sleep(0.4)
+    served.turn("b")
+    assert [row.approved for row in served.outbox()] == [1]
     served.now += 300
     served.turns()
     assert [row["city"] for row in served.a.rows.values()].count("Turin") == 1

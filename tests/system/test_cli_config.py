@@ -131,7 +131,7 @@ def test_set_says_what_it_did_and_what_is_next(shell: Shell) -> None:
     assert "systemctl reload rosterd" in told
     assert "rosterd check" not in told
     assert "rosterd check" in shell("config", "set", "connections.strive_atl.direction", "in").stdout
-    assert "systemctl restart rosterd" in shell("config", "set", "service.drain", "1m").stdout
+    assert "systemctl restart rosterd" in shell("config", "set", "service.lease", "2m").stdout
     assert (
         'is "10m" already; nothing was written' in shell("config", "set", "connections.strive_atl.every", "10m").stdout
     )

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from daemon.service.due import (
     JITTER,
     LONGEST_JITTER,
-    LONGEST_REST,
     STAGGER,
     Owed,
     Standing,
@@ -20,6 +19,7 @@ from daemon.service.due import (
     spread,
     staggered,
 )
+from daemon.sync.accounts import LONGEST_REST
 from daemon.sync.roster import Side
 from daemon.sync.windows import Stretch, Windows
 from state.model import Account
