@@ -204,6 +204,15 @@ def test_after_a_maintenance_window_there_is_time_to_catch_up(world: World) -> N
     assert world.look(2 * MINUTE, by=alarms) == ["late:strive broken"]
 
 
+def test_one_that_is_read_every_hour_is_not_late_in_between(world: World) -> None:
+    world.settings = world.configured(instead=("campaign_id = 273", 'campaign_id = 273\nevery = "1h"'))
+    alarms = world.worker()
+    world.is_read("strive")
+    assert world.look(115 * MINUTE, by=alarms) == []
+    assert world.look(10 * MINUTE, by=alarms) == ["late:strive broken"]
+    assert world.alerts[0].text.endswith("which should not be longer ago than 2h")
+
+
 def test_maintenance_every_night_does_not_excuse_what_is_not_read_for_days(world: World) -> None:
     """With a bound of a day there is a window in every one of them."""
     world.settings = world.configured(instead=("campaign_id = 273", 'campaign_id = 273\nlate_after = "24h"'))

@@ -80,6 +80,13 @@ def test_one_that_is_switched_off_keeps_nobody_from_being_ready(connection: Any)
     assert not look.all_ready([off, look.standing(connection(), None, NOW)])
 
 
+@pytest.mark.parametrize(("hours", "state"), [(1.5, "fine"), (2.1, "late")])
+def test_one_that_is_read_seldom_is_late_only_after_twice_as_long(connection: Any, hours: float, state: str) -> None:
+    """Else it would be late before it is due: every hour, and half an hour until late."""
+    found = look.standing(connection('every = "1h"'), account(polled_at=NOW - hours * 3600), NOW)
+    assert (found.state, found.bound) == (state, 7200)
+
+
 def test_maintenance_makes_nobody_late(connection: Any) -> None:
     """Its time does not count: afterwards the next reading has what was left of its bound."""
     one = connection('maintenance = ["wed 10:00-11:50"]')
