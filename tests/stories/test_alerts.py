@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import TimeoutError as NoneLeft
 
 from daemon.service import alerts_teller as teller
 from state.store import Store
@@ -229,6 +230,20 @@ def test_one_that_fails_is_late_where_nobody_is_told_that_it_fails(world: World)
     world.is_read("strive")
     world.fails()
     assert world.look(31 * MINUTE, by=alarms) == ["late:strive broken"]
+
+
+def test_a_database_that_has_no_connection_left_is_asked_again(world: World) -> None:
+    """Not what a driver says: nobody was asked."""
+    world.fails(why="a person is needed: the key is refused")
+
+    def none_left(_: object) -> None:
+        if threading.current_thread().name == "alerts":
+            raise NoneLeft("QueuePool limit reached")
+
+    event.listen(world.store.engine, "begin", none_left)
+    assert world.look() == []
+    event.remove(world.store.engine, "begin", none_left)
+    assert world.look(15) == ["failed:strive broken"]
 
 
 # its own norm
