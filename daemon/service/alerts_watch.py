@@ -80,7 +80,8 @@ class Watch:
         for name, account in seen.accounts.items():
             since = self._failing_since(account, seen.now)
             why = account.paused_why or "it fails"
-            if since is not None and (seen.now - since >= after or why.startswith(PERSON)):
+            told = f"failed:{name}" in seen.alerts
+            if since is not None and (told or seen.now - since >= after or why.startswith(PERSON)):
                 yield words.failed(name, since, why)
 
     def _failing_since(self, account: Account, now: float) -> float | None:
@@ -89,7 +90,8 @@ class Watch:
             self._failing.pop(account.name, None)
             return None
         before_us = account.ok_at if account.failures > 1 and account.ok_at is not None else now
-        return self._failing.setdefault(account.name, before_us)
+        since = self._failing[account.name] = min(now, self._failing.get(account.name, before_us))
+        return since  # a time to come is one of a clock that was set back since
 
     # what waits, and what was refused
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from daemon import logs
-from daemon.errors import StopSync
+from daemon.errors import Busy, RosterdError, StopSync
 from daemon.service.http_holder import holder
 from daemon.service.http_wire import Bounded
 from daemon.service.metrics import Metrics
@@ -53,11 +53,13 @@ class Server:
         return None if self._socket is None else int(self._socket.server_port)
 
     def start(self) -> None:
-        """Listen, if the settings say so. Raises StopSync with what is in the way, and what to do about it."""
+        """Listen, if the settings say so. Raises Busy (it may pass) or StopSync with what is in the way, and what to
+        do about it."""
         self._open(self._settings.service.listen, self._site(self._settings))
 
     def reload(self, settings: Settings) -> None:
-        """Go by other settings. Raises StopSync when it cannot listen where they say: then all stays as it was."""
+        """Go by other settings. Raises as `start` when it cannot listen where they say: then all stays as it
+        was."""
         site = self._site(settings)
         if settings.service.listen != self._listen:
             self._open(settings.service.listen, site)
@@ -79,7 +81,7 @@ class Server:
         _close(in_the_way)
         try:
             new = _bound(listen, site.answer) if listen else None
-        except StopSync:
+        except RosterdError:
             if in_the_way is not None:
                 self._serve(self._listen, _bound(self._listen, in_the_way.answer))
             raise
@@ -104,13 +106,13 @@ def _bound(listen: str, answer: Callable[[Question], Answer]) -> Bounded:
         raise _refused(listen, int(port), problem) from None
 
 
-def _refused(listen: str, port: int, problem: OSError) -> StopSync:
+def _refused(listen: str, port: int, problem: OSError) -> RosterdError:
     another = 'give [service] another `listen`, or "" for none'
     match problem.errno:
         case errno.EADDRINUSE:
-            return StopSync(f"{listen} is taken by {holder(port)}", hint=f"stop that, or {another}")
-        case errno.EADDRNOTAVAIL:
-            return StopSync(f"{listen} is no address of this machine", hint=another)
+            return Busy(f"{listen} is taken by {holder(port)}", hint=f"stop that, or {another}")
+        case errno.EADDRNOTAVAIL:  # not yet, perhaps: the network may come after us
+            return Busy(f"{listen} is no address of this machine", hint=another)
         case errno.EACCES:
             return StopSync(f"{listen} may not be listened on by this user", hint="take a port above 1023")
     return StopSync(f"{listen} cannot be listened on: {problem.strerror}", hint=another)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -96,12 +95,10 @@ class Cycle:
     roster: Roster
     options: Options
     report: Report
-    stop: threading.Event
+    stop: Stop
     progress: Callable[[str, str, Books], None]
     turns: dict[str, Turn] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)  # our leases, to be given back at the end whatever happens
-
-    passed: dict[tuple[str, str], int] = field(default_factory=dict)  # by the fuse in this run, by connection and kind
 
     def until(self, turn: Turn) -> Stop:
         """When a backlog should make room: as the next reading is due."""

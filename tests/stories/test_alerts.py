@@ -79,6 +79,18 @@ def test_one_that_failed_before_we_came_has_failed_since_it_last_went_well(world
     assert world.look(by=world.worker()) == []
 
 
+def test_a_clock_that_is_set_back_heals_nothing(world: World) -> None:
+    """It still fails: since a time to come, by the clock as it is now."""
+    world.fails()
+    assert world.look() == []
+    assert world.look(5 * MINUTE) == ["failed:strive broken"]
+    assert world.look(-2 * HOUR) == []
+    assert world.look(15, by=world.worker()) == []
+    world.works()
+    assert world.look(15) == ["failed:strive healed"]
+    assert len(world.alerts) == 1
+
+
 def test_no_person_and_no_secret_is_in_an_alert(world: World) -> None:
     """Whatever a platform puts into its error, and whatever the log is allowed to show."""
     why = "a person is needed: ada@example.org +1 202 555 0101\nsays Bearer abcdef123456 example-key"

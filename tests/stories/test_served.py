@@ -286,8 +286,8 @@ def test_a_reader_who_died_does_not_stop_the_others_for_ever(new_served: Callabl
     people(served.a, 3)
     served.turns()
     with served.store.transaction() as tx:
-        tx.connections.put("a", reading_since=served.now)
         lease = tx.leases.claim(["a"], "w2", 0.3)
+        tx.connections.put("a", reading_since=served.now)
     assert lease is not None
     served.b.edit(next(iter(served.b.rows)), city="Turin")
     served.now += 300
