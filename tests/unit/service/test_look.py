@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,12 @@ import pytest
 
 from daemon import settings
 from daemon.service import look
+from daemon.service.look_figures import figures
+from daemon.service.look_lists import SHOWN, overview
 from daemon.settings_parts import Connection
-from state.model import Account
+from daemon.sync.plan import DISMISSED
+from state.model import CREATE_LANE, Account, Owed
+from state.store import Store
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC).timestamp()  # a Wednesday
 
@@ -136,6 +141,21 @@ def test_whether_a_moment_lies_within_a_window(connection: Any, windows: list[st
     """By the clocks there; a window that goes over midnight belongs to the day it begins on."""
     one = connection(f"quiet_hours = {windows}\ntimezone = '{zone}'")
     assert look.standing(one, account(), NOW).quiet is inside
+
+
+def test_what_a_person_has_left_hides_nothing_that_was_refused_since(connection: Any, tmp_path: Path) -> None:
+    """More of those than the page has room for."""
+    connection()
+    config = settings.load(tmp_path / "config.toml")
+    with closing(Store(f"sqlite:///{tmp_path}/state.db")) as store, store.transaction() as tx:
+        tx.connections.add(account())
+        reasons = [DISMISSED] * (SHOWN + 1) + ["its phone is taken there"]
+        tx.outbox.add(
+            Owed("strive", CREATE_LANE, None, f"c:{number}", "create", {}, "dead", reason=reason, created_at=NOW)
+            for number, reason in enumerate(reasons)
+        )
+        assert [push.why for push in overview(tx, config, NOW, hours=48).dead] == ["its phone is taken there"]
+        assert [one.pushes for one in figures(tx, config, NOW).owed] == [1]
 
 
 @pytest.mark.parametrize(
