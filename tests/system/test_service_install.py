@@ -168,6 +168,7 @@ def test_the_keys_that_the_configuration_names_are_the_credentials_to_write(shel
         'api_key_file = "keys/strive.key"\n[connections.carium]\nplatform = "carium"\npassword_file = "/root/carium"\n'
     )
     config.chmod(0o644)
+    config.parent.chmod(0o755)
     steps = shell.json("service", "install", "--root", "image", "--force")["next"]
     assert [step.strip() for step in steps if "LoadCredential=" in step] == [
         "LoadCredential=connections__strive_atl__api_key:/etc/rosterd/keys/strive.key",
@@ -175,6 +176,25 @@ def test_the_keys_that_the_configuration_names_are_the_credentials_to_write(shel
         "LoadCredential=service__token:/etc/rosterd/keys/page.token",
     ]
     assert not [step for step in steps if "chmod" in step or "write the configuration" in step or "[state]" in step]
+
+
+def test_what_the_service_could_not_read_is_named(shell: Shell) -> None:
+    """As a root with a careful umask leaves it: the folders, and what is in them."""
+    folder = shell.folder / "image/etc/rosterd"
+    (folder / "mappings").mkdir(parents=True)
+    (folder / "config.toml").write_text(
+        '[connections.strive_atl]\nplatform = "strive"\nmapping = "mappings/strive.yaml"\n'
+    )
+    (folder / "mappings/strive.yaml").write_text("preset: strive\n")
+    for each in (folder, folder / "config.toml", folder / "mappings", folder / "mappings/strive.yaml"):
+        each.chmod(0o700 if each.is_dir() else 0o600)
+    (step,) = [
+        step for step in shell.json("service", "install", "--root", "image", "--force")["next"] if "chmod" in step
+    ]
+    said = "/etc/rosterd /etc/rosterd/config.toml /etc/rosterd/mappings /etc/rosterd/mappings/strive.yaml"
+    assert step.endswith(f": chmod a+rX {said}")
+    subprocess.run(["chmod", "a+rX", *(f"{shell.folder}/image{each}" for each in said.split())], check=True)
+    assert "chmod" not in " ".join(shell.json("service", "install", "--root", "image", "--force")["next"])
 
 
 @pytest.mark.parametrize(
