@@ -58,12 +58,11 @@ def _closed(config: Path, there: Path, table: dict[str, Any]) -> Iterator[Path]:
 
 def _database(wanted: Wanted, config: Path, table: dict[str, Any]) -> Iterator[str]:
     """The built-in place is that of the machine's one roster; any other has to be named, and be one it may write to."""
-    state, service = table.get("state"), table.get("service")
-    url = state.get("url") if isinstance(state, dict) else None
-    if not _writable(wanted, config, url):
+    state, service = (_tables(table).get(name, {}) for name in ("state", "service"))
+    if "url_file" not in state and not _writable(wanted, config, state.get("url")):
         yield f"say in {config} where the database is, for the service writes nowhere else:"
         yield f'    [state]  url = "{database(wanted)}"'
-    if wanted.name and not wanted.sync and not (isinstance(service, dict) and "listen" in service):
+    if wanted.name and not wanted.sync and "listen" not in service:
         yield f"give the roster a port of its own: [service]  listen, unless it is the only one on {DEFAULT_PORT}"
 
 
@@ -98,7 +97,7 @@ def _keys(wanted: Wanted, config: Path, table: dict[str, Any]) -> Iterator[str]:
 def credentials(table: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
     """(credential, file) for each secret that the configuration names by file. A credential is taken before a file."""
     named = {f"connections__{name}": one for name, one in _tables(table.get("connections")).items()}
-    named |= {name: one for name, one in _tables(table).items() if name in ("service", "alerts")}
+    named |= {name: one for name, one in _tables(table).items() if name in ("state", "service", "alerts")}
     for prefix, one in named.items():
         for key, value in one.items():
             if key.endswith("_file") and isinstance(value, str):

@@ -164,6 +164,7 @@ def test_the_keys_that_the_configuration_names_are_the_credentials_to_write(shel
     config = shell.folder / "image/etc/rosterd/config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(
+        '[state]\nurl_file = "keys/database.url"\n'
         '[service]\ntoken_file = "keys/page.token"\n[connections.strive_atl]\nplatform = "strive"\ncampaign_id = 1\n'
         'api_key_file = "keys/strive.key"\n[connections.carium]\nplatform = "carium"\npassword_file = "/root/carium"\n'
     )
@@ -173,6 +174,7 @@ def test_the_keys_that_the_configuration_names_are_the_credentials_to_write(shel
     assert [step.strip() for step in steps if "LoadCredential=" in step] == [
         "LoadCredential=connections__strive_atl__api_key:/etc/rosterd/keys/strive.key",
         "LoadCredential=connections__carium__password:/root/carium",
+        "LoadCredential=state__url:/etc/rosterd/keys/database.url",
         "LoadCredential=service__token:/etc/rosterd/keys/page.token",
     ]
     assert not [step for step in steps if "chmod" in step or "write the configuration" in step or "[state]" in step]
@@ -202,6 +204,7 @@ def test_what_the_service_could_not_read_is_named(shell: Shell) -> None:
     [
         ((), None, None),
         ((), "sqlite:////var/lib/rosterd/other.db", None),
+        (("--name", "atlanta"), "in a file", None),
         ((), "postgresql:///rosterd", None),
         ((), "sqlite:///state.db", "sqlite:////var/lib/rosterd/state.db"),
         (("--name", "atlanta"), None, "sqlite:////var/lib/rosterd-atlanta/state.db"),
@@ -217,9 +220,8 @@ def test_a_database_where_the_service_cannot_write_is_pointed_out(
     home = f"{shell.folder}/home"
     folder = shell.folder / "image" / (f"{home}/.config/rosterd"[1:] if "--user" in options else "etc/rosterd")
     folder.mkdir(parents=True)
-    (folder / ("atlanta.toml" if "--name" in options else "config.toml")).write_text(
-        f'[state]\nurl = "{url}"\n' if url else "[log]\n"
-    )
+    named = "[log]" if url is None else f'url = "{url}"' if ":" in url else 'url_file = "database.url"'
+    (folder / ("atlanta.toml" if "--name" in options else "config.toml")).write_text(f"[state]\n{named}\n")
     steps = shell.json("service", "install", "--root", "image", "--force", *options)["next"]
     said = [step.partition("url = ")[2].strip('"') for step in steps if "url = " in step]
     assert said == ([wanted.replace("HOME", home)] if wanted else [])
