@@ -76,4 +76,4 @@ class BadPlan(RosterdError):
 
 
 class Busy(RosterdError):
-    """Another instance is running on the same database, or what is needed is taken by somebody else: try again later."""
+    """Another instance is running on the same database, or the address of the page is taken: try again later."""
