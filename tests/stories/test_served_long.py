@@ -157,3 +157,23 @@ def test_a_yes_after_our_no_is_heard_though_the_turn_goes_on(new_served: Callabl
     assert served.contact(given_name="Ada5").get("consent.sms") == "unsubscribed"
     assert served.b.says_no(last)
     assert len(told(served.b)) == 2
+
+
+def test_a_sweep_begun_by_an_older_release_goes_on_where_it_was(new_served: Callable[..., Served]) -> None:
+    """That one kept one place for both: the feed, read beside the sweep, would put its own there."""
+    served = new_served()
+    people(served.a, 6)
+    served.turns()
+    account = served.account("b")
+    with served.store.transaction() as tx:
+        tx.connections.put("b", sweep=account.sweep + 1, cursor={**account.cursor, "after": 3}, feed=None)
+    served.b.page = 1
+    served.now += 400
+    calls = served.b.calls["sweep"]
+    during(served.b, "sweep", 2, lambda: setattr(served, "now", served.now + 400))
+    served.b.fail("later", on="sweep", after=2)
+    served.turn("b")
+    served.now += 400
+    served.turn("b")
+    assert served.b.calls["sweep"] - calls == 3 + 2  # one of them refused
+    assert served.account("b").swept == account.sweep + 1
