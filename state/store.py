@@ -23,6 +23,7 @@ from state.links import Links
 from state.migrate import revision, upgrade
 from state.outbox import Outbox
 from state.outreaches import Outreaches
+from state.parts import Parts
 from state.postgresql import looking, one_writer
 from state.records import Connections, Holds, Journal, Runs
 from state.trouble import Troubled, trouble_of
@@ -39,6 +40,7 @@ class Tx:
         self.links = Links(connection)
         self.outbox = Outbox(connection)
         self.outreaches = Outreaches(connection)
+        self.parts = Parts(connection)
         self.journal = Journal(connection)
         self.holds = Holds(connection)
         self.runs = Runs(connection)

@@ -15,7 +15,7 @@ runs          one row a run, with its books
 hours         what each connection read and was sent in each hour: the chart, and what is usual
 alerts        what broke, who was told of it, and of its end
 workers       the processes that work on this database
-counters      numbers handed out by us (contact ids), so that a page can be written in bulk
+counters      numbers handed out by us (contact ids), so that a page can be written in bulk; what passed in parts
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -43,6 +43,9 @@ log = structlog.get_logger("rosterd.sync")
 DEFAULT = Options()
 PLAN_PAGE = 500
 ROUNDS = 3
+PATIENCE = 300.0
+"""Seconds. What has waited so long for a moment in which nobody reads is counted by the fuse in parts: of many
+connections one is always being read."""
 
 
 def run(
@@ -207,19 +210,41 @@ def check_fuse(cycle: Cycle, *, reading: str | None = None) -> bool:
     if cycle.report.waiting or cycle.options.these is not None:
         return False
     with cycle.roster.store.transaction() as tx:
-        if _plan_under_way(tx, cycle.roster, but=reading):
+        readers = _readers(tx)
+        others = readers.keys() - {reading}
+        if _walking(tx, cycle.roster) or (others and not _waited_long(cycle, tx)):
             return False
-        in_parts = reading is not None or bool(cycle.passed)
-        cycle.report.tripped = fuse.check(tx, cycle.roster, cycle.passed if in_parts else None)
+        passed = _passed_in_parts(cycle, tx, readers.values())
+        in_parts = bool(passed or others) or reading is not None
+        cycle.report.tripped = fuse.check(tx, cycle.roster, passed if in_parts else None)
+        if in_parts:
+            tx.parts.put(passed, at=cycle.roster.clock())
     return True
 
 
-def _plan_under_way(tx: Tx, roster: Roster, *, but: str | None) -> bool:
-    """Whether somebody at work is in the middle of a reading, or of the walk through everybody."""
-    known, at_work = tx.connections.all(), tx.leases.holders()
-    reading = {name for name, account in known.items() if account.reading_since is not None and name in at_work}
-    walking = roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides)
-    return walking or bool(reading - {but})
+def _walking(tx: Tx, roster: Roster) -> bool:
+    """Whether somebody may be in the middle of the walk through everybody."""
+    known = tx.connections.all()
+    return roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides)
+
+
+def _readers(tx: Tx) -> dict[str, float]:
+    """Of those at work, who is in the middle of a reading, and since when."""
+    at_work = tx.leases.holders()
+    since = {name: account.reading_since for name, account in tx.connections.all().items() if name in at_work}
+    return {name: at for name, at in since.items() if at is not None}
+
+
+def _waited_long(cycle: Cycle, tx: Tx) -> bool:
+    since = tx.outbox.uncounted_since() if cycle.options.served is not None else None
+    return since is not None and cycle.roster.clock() - since >= PATIENCE
+
+
+def _passed_in_parts(cycle: Cycle, tx: Tx, readers: Iterable[float]) -> dict[tuple[str, str], int]:
+    """What has passed of the plans of these readers, and of our own reading, if that is over."""
+    mine = [turn.read_since for turn in cycle.turns.values() if turn.read_since is not None]
+    began = [*readers, *mine]
+    return tx.parts.passed(min(began)) if began and cycle.options.served is not None else {}
 
 
 # delivery

@@ -32,8 +32,8 @@ def check(
 ) -> list[tuple[str, str, int]]:
     """Set aside what is too much; let the rest pass for good. Returns (connection, kind, count) of what tripped.
 
-    `passed`: how many passed earlier in the same run, to which these are added. A plan that comes in parts is counted
-    as one; but for a first backfill into an empty platform, which is counted by nobody.
+    `passed`: how many passed of it before, to which these are added. A plan that comes in parts is counted as one; but
+    for a first backfill into an empty platform, which is counted by nobody.
     """
     passed = {} if passed is None else passed
     tripped = []

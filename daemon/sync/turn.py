@@ -66,6 +66,7 @@ class Turn:
     started: float
     held: Held | None = None  # our hold on it, where several workers share the database
     read_all_at: float | None = None
+    read_since: float | None = None  # when its first page was kept that says anything
     looked_up: float = 0.0  # when a long sweep last made room
     aside: bool = False  # it is making room just now
     problem: RosterdError | None = None
@@ -103,8 +104,6 @@ class Cycle:
     progress: Callable[[str, str, Books], None]
     turns: dict[str, Turn] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)  # our leases, to be given back at the end whatever happens
-
-    passed: dict[tuple[str, str], int] = field(default_factory=dict)  # by the fuse in this run, by connection and kind
 
     def until(self, turn: Turn) -> Stop:
         """When a backlog should make room: as the next reading is due."""
