@@ -36,7 +36,7 @@ def main() -> int:
     if os.environ.get("PYTHONHASHSEED") != "0":  # or the order of sets would differ from run to run
         os.execve(
             sys.executable, [sys.executable, "-m", "tests.soak", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"}
-        )  # noqa: S606
+        )
     structlog.configure(processors=[_count])
     acts = given.acts or min(120.0, given.people / 4)
     began, cpu = time.monotonic(), time.process_time()
