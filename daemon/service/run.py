@@ -162,9 +162,10 @@ class Service:
         scheduler = getattr(self, "scheduler", None)
         if scheduler is not None and scheduler.running:
             scheduler.pause()
-        drained = self._drain(self.settings.service.drain.total_seconds())
+        bound = time.monotonic() + self.settings.service.drain.total_seconds()
+        drained = self._drain(bound)
         self.server.stop()
-        self.alarms.close()
+        self.alarms.close(max(0.0, min(5.0, bound - time.monotonic())))
         self.keeper.close(in_use=not drained)
         try:
             with self.store.transaction() as tx:
@@ -179,9 +180,8 @@ class Service:
             scheduler.shutdown(wait=False)
         self.store.close()
 
-    def _drain(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while self.worker.running and time.monotonic() < end:
+    def _drain(self, bound: float) -> bool:
+        while self.worker.running and time.monotonic() < bound:
             time.sleep(0.02)
         return not self.worker.running
 
