@@ -34,7 +34,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="the figures alone")
     given = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":  # or the order of sets would differ from run to run
-        os.execve(sys.executable, [sys.executable, "-m", "tests.soak", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
+        os.execve(
+            sys.executable, [sys.executable, "-m", "tests.soak", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"}
+        )  # noqa: S606
     structlog.configure(processors=[_count])
     acts = given.acts or min(120.0, given.people / 4)
     began, cpu = time.monotonic(), time.process_time()
@@ -68,7 +70,9 @@ def steady(story: Story) -> list[str]:
     if not first:
         return []
     wrong = []
-    grown = statistics.median(s.rss for s in second[-half // 2 :]) / statistics.median(s.rss for s in first[half // 4 :])
+    grown = statistics.median(s.rss for s in second[-half // 2 :]) / statistics.median(
+        s.rss for s in first[half // 4 :]
+    )
     if grown > 1.15:
         wrong.append(f"memory grew by {grown - 1:.0%} between the halves: {[round(s.rss) for s in story.samples]}")
     if max(s.files for s in second) > max(s.files for s in first) + 2:

@@ -139,9 +139,7 @@ def _no_everywhere(world: SoakWorld, phone: str, found: dict[str, list[str]]) ->
                         world.complain(f"a no to {channel} did not reach {name}/{id_}")
 
 
-def _agree(
-    world: SoakWorld, contact: int | None, found: dict[str, list[str]], held: set[tuple[Any, Any]]
-) -> None:
+def _agree(world: SoakWorld, contact: int | None, found: dict[str, list[str]], held: set[tuple[Any, Any]]) -> None:
     present = [(n, world.sites[n].rows[i]) for n, ids in found.items() for i in ids if (n, i) not in held]
     for name in ("city", "notes", "email"):
         can = [(n, row) for n, row in present if name in ABLE[n].update]

@@ -122,7 +122,9 @@ class Story:
             starts = midnight + begin * MINUTE
             wait = starts - self.world.time.now()
             wait += DAY if wait < 0 else 0
-            self._after(wait, lambda name=name, end=end, begin=begin: self.world.weather.begins(name, (end - begin) * MINUTE))  # type: ignore[misc]
+            self._after(
+                wait, lambda name=name, end=end, begin=begin: self.world.weather.begins(name, (end - begin) * MINUTE)
+            )  # type: ignore[misc]
 
     # what happens once, or once in two days
 

@@ -76,7 +76,8 @@ class SoakWorld:
         self.time, self.began = Clock(MONDAY), MONDAY
         own = {name: random.Random(f"{seed}{name}") for name in NAMES}
         self.sites = {
-            name: Site(name, self.time, RATES[name], own[name], capabilities=ABLE[name], **TWINS[name]) for name in NAMES
+            name: Site(name, self.time, RATES[name], own[name], capabilities=ABLE[name], **TWINS[name])
+            for name in NAMES
         }
         self.weather = Weather(self.time, NAMES)
         self.ledger = Ledger(self.time, self.sites, self.weather, EVERY)
