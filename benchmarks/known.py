@@ -69,16 +69,16 @@ class Quiet(Connector):
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
 
-    def sweep(self, cursor: Cursor, *, resume: bool = True) -> Iterator[Page]:
+    def sweep(self, cursor: Cursor, *, resume: bool = True) -> Iterator[Page]:  # noqa: ARG002
         raise AssertionError("no sweep is due")
 
     def changes(self, cursor: Cursor) -> Iterator[Page]:
         yield Page((), cursor)
 
-    def fetch(self, external_ids: Sequence[str]) -> Iterator[Record]:
+    def fetch(self, external_ids: Sequence[str]) -> Iterator[Record]:  # noqa: ARG002
         yield from ()
 
-    def push(self, pushes: Sequence[Push]) -> Iterator[Outcome]:
+    def push(self, pushes: Sequence[Push]) -> Iterator[Outcome]:  # noqa: ARG002
         yield from ()
 
     def probe(self) -> Iterator[tuple[str, bool, str]]:
@@ -107,18 +107,7 @@ def fill(store: Store, people: int) -> None:
             tx.connections.add(Account(name, name, "", sweep=1, swept=1, swept_at=now, polled_at=now, ok_at=now))
         spent = ((now - 60 * n, now - 60 * n + 1, "done", "{}", "w1") for n in range(min(40_000, people)))
         add_rows(tx.db, runs, ("started_at", "ended_at", "outcome", "books", "worker"), spent)
-        columns = (
-            "connection",
-            "hour",
-            "read",
-            "changed",
-            "sent",
-            "calls",
-            "throttled",
-            "told",
-            "told_after",
-            "told_slowest",
-        )
+        columns = [column.name for column in hours.columns]
         this = int(now // 3600)
         year = range(min(24 * 400, people))
         add_rows(tx.db, hours, columns, ((n, this - h, 9, 5, 4, 30, 0, 1, 40.0, 40.0) for n in NAMES for h in year))
@@ -161,23 +150,12 @@ def owe(store: Store, count: int) -> None:
     for number in range(1, count + 1):
         lane, kind = (CREATE_LANE, "create") if number % 2 else (UPDATE_LANE, "update")
         approved, due_at = number % 2, time.time() + 10**6
-        rows.append(
-            ("action_network", f"r:{number}", lane, number, str(number), kind, "{}", "open", approved, 0, due_at, 0.0)
-        )
-    names = (
-        "connection",
-        "target",
-        "lane",
-        "contact_id",
-        "external_id",
-        "kind",
-        "owed",
-        "state",
-        "approved",
-        "attempts",
-    )
+        target = ("action_network", f"r:{number}", lane, number, str(number), kind)
+        rows.append((*target, "{}", "open", approved, 0, due_at, 0.0))
+    target_columns = ("connection", "target", "lane", "contact_id", "external_id", "kind")
+    state_columns = ("owed", "state", "approved", "attempts", "due_at", "created_at")
     with store.transaction() as tx:
-        add_rows(tx.db, outbox, (*names, "due_at", "created_at"), rows)
+        add_rows(tx.db, outbox, (*target_columns, *state_columns), rows)
     _analyze(store)
 
 
