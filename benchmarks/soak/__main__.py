@@ -1,6 +1,7 @@
 """`python -m benchmarks.soak`: `rosterd run` against `rosterd sandbox` in real time, with faults, edits and kills.
 
-At the end every platform is compared with every other, and what the service said of itself with what the sandbox saw."""
+At the end every platform is compared with every other, and what the service said of itself with what the sandbox saw.
+"""
 
 from __future__ import annotations
 
