@@ -23,7 +23,7 @@ from daemon.sync.turn import Options
 from daemon.sync.windows import Stretch, Windows
 from state.model import Account
 from tests.stories.world import World
-from tests.twin import TwinConnector, TwinPlatform
+from tests.twin import FULL, TwinConnector, TwinPlatform, without
 
 ALWAYS = (Stretch(frozenset(range(7)), 0, 24 * 60),)
 
@@ -323,6 +323,26 @@ def test_a_connection_that_fails_is_not_tried_at_once(served: Served) -> None:
         assert due.turns(tx, served.roster, served.now)["b"] > served.now + 5
     assert served.turn("b").books["b"].paused
     assert served.b.calls.total() == calls
+
+
+def test_a_backlog_gets_on_though_answers_get_lost(served: Served) -> None:
+    """Each turn something is sent before an answer is lost: that is no reason to wait for longer and longer."""
+    people(served.a, 60)
+    served.b.capabilities = without(FULL, batch=1)
+    served.b.fail("lost", on="push", after=4)
+    began = served.now
+    for _ in range(12):
+        served.b.fail("lost", on="push", after=4)
+        served.now = max(served.now, next_turn(served))
+        served.turns()
+    assert len(served.b.rows) == 60
+    assert served.now - began < 400
+    assert served.account("b").failures <= 1
+
+
+def next_turn(served: Served) -> float:
+    with served.store.look() as tx:
+        return min(due.turns(tx, served.roster, served.now).values())
 
 
 def test_a_push_that_always_loses_its_race_is_tried_less_and_less(served: Served) -> None:
