@@ -31,7 +31,10 @@ SECRET = re.compile(
 )
 PLAIN_KEYS = {"timestamp", "level", "logger"}
 PRIORITY = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
-CHATTY = ("httpx", "httpcore", "alembic", "apscheduler", "sqlalchemy.engine")
+CHATTY = {
+    **dict.fromkeys(("httpx", "httpcore", "alembic", "sqlalchemy.engine"), logging.WARNING),
+    "apscheduler": logging.ERROR,  # that an alarm finds its work still under way is no news
+}
 DEEPEST = 8
 
 _hidden: set[str] = set()
@@ -93,8 +96,8 @@ def _install(formatter: logging.Formatter, stream: TextIO, level: str) -> None:
     _handler.setFormatter(formatter)
     root.addHandler(_handler)
     root.setLevel(level.upper())
-    for name in CHATTY:  # at INFO, httpx prints whole addresses with the phones and emails in them
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name, least in CHATTY.items():  # at INFO, httpx prints whole addresses with the phones and emails in them
+        logging.getLogger(name).setLevel(max(least, root.level))
 
 
 def _formatter(before: list[Processor], last: list[Processor], journal: bool) -> logging.Formatter:

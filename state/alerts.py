@@ -87,7 +87,7 @@ class Alerts:
         self._db.execute(update(alerts).where(alerts.c.id == alert.id).values(**values))
 
     def get(self, alert_id: int) -> Alert | None:
-        """One alert. In a transaction that writes nobody else changes it until the end: there is one writer."""
+        """One alert. Nobody else changes it until a transaction that writes ends: there is one writer at a time."""
         row = self._db.execute(select(alerts).where(alerts.c.id == alert_id)).first()
         return None if row is None else _alert(row)
 

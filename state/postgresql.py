@@ -13,8 +13,9 @@ NAMES = ("postgresql", "postgres", "postgresql+psycopg")
 """How its addresses may begin."""
 REACHED_WITHIN = 10
 """Seconds to get a connection in."""
-STALLED = 60.0
-"""Seconds. A writer that says nothing for so long within a transaction is cut off: nobody else could write."""
+STALLED = 30.0
+"""Seconds. A writer that says nothing for so long within a transaction is cut off: nobody else could write, and the
+others' leases (60 seconds, unless configured otherwise) would run out."""
 
 _KEY = 7263846  # any number that only rosterd uses
 _ONE_WRITER = text(
@@ -92,10 +93,10 @@ HINTS = (
         "password authentication failed",
         "is the password in state.url right? Characters like @ / : are written %40 %2F %3A",
     ),
-    ("does not exist", "make it first: docs/postgresql.md has the two commands"),
+    (r"FATAL: .* does not exist", "make it first: docs/postgresql.md has the two commands"),
     ("permission denied", "the user must own the database, or its schema: docs/postgresql.md"),
     ("must be owner", "the user must own the tables: docs/postgresql.md"),
-    ("no pg_hba.conf entry", "the server lets nobody in from here: add a line to its pg_hba.conf"),
+    (r"no pg_hba\.conf entry", "the server lets nobody in from here: add a line to its pg_hba.conf"),
     ("does not support SSL", "add ?sslmode=disable to state.url, if nobody can listen on the way there"),
     ("invalid connection option", "after the ? of state.url stand options of libpq, like host or sslmode"),
 )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from state.bulk import add_rows
 from state.model import Account, Hold, Noted, dumps, loads, storable
-from state.tables import connections, counters, holds, journal, runs
+from state.tables import connections, holds, journal, runs
 
 KILLED = "killed"
 """How a run ended whose process was killed, or cut off from the database: the next one at its connections says so."""
-_PASSED = "passed:"
 _PACKED = ("cursor", "facts", "mapping", "remap", "feed")
 
 
@@ -149,26 +148,6 @@ def _hold(row: Any) -> Hold:
         decided_at=row.decided_at,
         id=row.id,
     )
-
-
-class Passed:
-    """What the fuse has let pass of a plan that is not whole yet, by connection and kind. It must outlive whoever
-    reads, or a plan that comes in parts would be counted anew after each kill."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._db = connection
-
-    def all(self) -> dict[tuple[str, str], int]:
-        query = select(counters.c.name, counters.c.value).where(counters.c.name.startswith(_PASSED))
-        found = {name.removeprefix(_PASSED).partition(":"): value for name, value in self._db.execute(query)}
-        return {(connection, kind): value for (connection, _, kind), value in found.items()}
-
-    def put(self, passed: Mapping[tuple[str, str], int]) -> None:
-        """These, and no others."""
-        self._db.execute(delete(counters).where(counters.c.name.startswith(_PASSED)))
-        rows = [{"name": f"{_PASSED}{connection}:{kind}", "value": n} for (connection, kind), n in passed.items()]
-        if rows:
-            self._db.execute(insert(counters), rows)
 
 
 class Runs:

@@ -23,8 +23,9 @@ from state.links import Links
 from state.migrate import revision, upgrade
 from state.outbox import Outbox
 from state.outreaches import Outreaches
+from state.parts import Parts
 from state.postgresql import STALLED, looking, one_writer
-from state.records import Connections, Holds, Journal, Passed, Runs
+from state.records import Connections, Holds, Journal, Runs
 from state.trouble import Troubled, trouble_of
 from state.workers import Workers
 
@@ -39,10 +40,10 @@ class Tx:
         self.links = Links(connection)
         self.outbox = Outbox(connection)
         self.outreaches = Outreaches(connection)
+        self.parts = Parts(connection)
         self.journal = Journal(connection)
         self.holds = Holds(connection)
         self.runs = Runs(connection)
-        self.passed = Passed(connection)
         self.hours = Hours(connection)
         self.leases = Leases(connection)
         self.alerts = Alerts(connection)
@@ -63,6 +64,7 @@ class Store:
     StateError with a hint; Locked when another process holds the file.
 
     `stalled`: seconds after which a transaction that says nothing is cut off (PostgreSQL): nobody else can write.
+    `revision_before`: the shape we found and brought up to date; None where it was empty, or was left as it is.
     """
 
     def __init__(self, url: str, *, exclusive: bool = True) -> None:
@@ -71,12 +73,13 @@ class Store:
         self._turn = threading.RLock()  # SQLite has one writer; waiting here is fairer than its busy loop
         self._held = _Held()
         self._lock: FileLock | None = None
+        self.revision_before: str | None = None
         self.path = sqlite_path(url)
         if self.path is not None:
             self._open_file(self.path, exclusive)
         try:
             if exclusive:
-                upgrade(url)
+                self.revision_before, _ = upgrade(url)
             self.engine: Engine = engine(url)
             if exclusive and self.path is not None:
                 self._nobody_else()

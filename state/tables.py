@@ -166,6 +166,7 @@ outbox = Table(
     Column("created_at", Float, nullable=False),
     UniqueConstraint("connection", "target", "lane"),
     Index("ix_outbox_due", "connection", "state", "lane", "id"),
+    Index("ix_outbox_first", "connection", "state", "lane", "approved", "due_at"),
     Index("ix_outbox_contact_id", "contact_id"),
     sqlite_autoincrement=True,  # an id is never used again: a batch in hand must not take another row for its own
 )

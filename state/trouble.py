@@ -182,7 +182,7 @@ def _of_postgresql(problem: DBAPIError) -> Trouble:
         )
     if found.kind != "refused":
         return found
-    return replace(found, hint=next((hint for part, hint in postgresql.HINTS if part in said), found.hint))
+    return replace(found, hint=next((hint for what, hint in postgresql.HINTS if re.search(what, said)), found.hint))
 
 
 def _unanswered(problem: DBAPIError, said: str) -> Trouble:

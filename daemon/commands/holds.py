@@ -14,6 +14,9 @@ from daemon.output import json_out, say, table, when
 from daemon.sync import verdicts
 from state.model import Hold
 
+COUNTED = click.IntRange(1, 10**18)
+"""Within what a database counts to."""
+
 
 @click.group()
 def command() -> None:
@@ -57,7 +60,7 @@ def _row(hold: Hold) -> list[Any]:
 
 
 @command.command()
-@click.argument("hold_id", metavar="ID", type=click.IntRange(1))
+@click.argument("hold_id", metavar="ID", type=COUNTED)
 @as_json
 @click.pass_context
 def show(ctx: click.Context, hold_id: int, as_json: bool) -> None:
@@ -78,10 +81,10 @@ def show(ctx: click.Context, hold_id: int, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("hold_id", metavar="ID", type=click.IntRange(1))
+@click.argument("hold_id", metavar="ID", type=COUNTED)
 @click.argument("choice")
 @click.argument("argument", required=False)
-@click.option("--only", type=click.IntRange(1), help="fuse: let only so many go, the rest waits on.")
+@click.option("--only", type=COUNTED, help="fuse: let only so many go, the rest waits on.")
 @as_json
 @click.pass_context
 def decide(

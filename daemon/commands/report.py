@@ -21,6 +21,7 @@ def as_dict(done: Report) -> dict[str, Any]:
         "sent": done.sent,
         "balanced": done.balanced,
         "waiting": done.waiting,
+        "quiet": done.quiet,
         "tripped": tripped,
         "connections": {name: each.as_dict() for name, each in done.books.items()},
     }
@@ -80,6 +81,8 @@ def later(done: Report) -> None:
                 say(f"  when that is mended: rosterd sync --connection {name}  (it tries at once)")
     if done.waiting:
         say(f"only opt-outs are sent yet: {', '.join(done.waiting)} must be read whole first")
+    for name in done.quiet:
+        say(f"{name} has its quiet hours: only opt-outs were sent, the rest waits for the next sync after them")
     for name, kind, count in done.tripped:
         say(f"the fuse holds {count:,} pushes of kind {kind} to {name}; see: rosterd holds list --kind fuse")
 

@@ -41,9 +41,7 @@ def command(ctx: click.Context) -> None:
     path = config.find(options.config)
 
     def load() -> tuple[Settings, Mapping[str, FieldMapping]]:
-        settings, mappings = config.load_all(path)
-        set_up_log(options, settings)
-        return settings, mappings
+        return config.load_all(path)
 
     collect_seldom()
-    ctx.exit(Service(load).run())
+    ctx.exit(Service(load, accepted=lambda settings: set_up_log(options, settings)).run())

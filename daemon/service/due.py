@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daemon.sync import whole
+from daemon.sync import accounts, whole
 from daemon.sync.roster import Roster, Side
 from state.model import Account
 from state.store import Tx
@@ -20,8 +20,6 @@ JITTER = 0.1
 """Of `every`: connections that began together drift apart, and a fleet of rosters does not call at one second."""
 LONGEST_JITTER = 30.0
 """Seconds. How soon an opt-out is heard is promised."""
-LONGEST_REST = 86400.0
-"""Seconds. A rest that ends later was written by a clock that was set back since."""
 STAGGER = 1.0
 """Seconds between two connections that are both late, as after a long stop: all at once would be a stampede."""
 
@@ -100,8 +98,7 @@ def _sending(account: Account, side: Side, owed: Owed, standing: Standing, now: 
 
 def rests_until(account: Account, side: Side, now: float) -> float:
     """Until when it is left alone; 0 when it need not be."""
-    paused = account.paused_until or 0.0
-    until = paused if paused <= now + LONGEST_REST else 0.0
+    until = accounts.paused_until(account, now)
     return max(until, side.windows.resting_until(now)) if side.windows.resting(now) else until
 
 

@@ -18,6 +18,7 @@ from daemon.service.page_style import POLICY
 AT_ONCE = 16
 """Requests that are answered at the same time; one more is told to come again."""
 BODY = 8 * 1024
+DIGITS = len(str(BODY))
 MOST = 32 * 1024
 """Bytes of a whole request."""
 SECONDS = 10.0
@@ -97,7 +98,12 @@ class Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Question(self.command, path, query, headers, body, str(self.client_address[0]))
-        self._send(self.server.answer(asked))
+        try:
+            answer = self.server.answer(asked)
+        except Exception as problem:  # noqa: BLE001 - nothing we thought of: who asks gets an answer, the log the reason
+            logs.logger("rosterd.page").error("page.failed", exc_info=problem)
+            answer = Answer(500, b"That went wrong; the log says how.\n", TEXT)
+        self._send(answer)
 
     def _body(self) -> bytes | None:
         """What was sent with it; None when that was answered already: it is no form that could be ours."""
@@ -108,10 +114,14 @@ class Handler(BaseHTTPRequestHandler):
         if not length.isascii() or not length.isdecimal() or len(self.headers.get_all("content-length", [])) > 1:
             self.send_error(400, "Bad Content-Length")
             return None
-        if int(length) > BODY:
+        if len(length) > DIGITS or int(length) > BODY:
             self.send_error(413)
             return None
-        return self.rfile.read(int(length))
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):  # it broke off: what came may mean something else than the whole
+            self.send_error(400, "Broken off")
+            return None
+        return body
 
     def _send(self, answer: Answer) -> None:
         self.connection.settimeout(SECONDS)
@@ -174,5 +184,5 @@ class Bounded(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's signature
-        """Something we did not think of: said in the log, without what was asked."""
-        logs.logger("rosterd.page").exception("page.failed")
+        """A connection that broke in the middle, or the like: nobody is there to be answered."""
+        logs.logger("rosterd.page").debug("page.broken_off", exc_info=True)

@@ -224,7 +224,7 @@ def _propagation(hours: list[chart.Hour], promise: float) -> Html:
 def _outbox(counted: Figures) -> Html:
     waiting = [one for one in counted.owed if one.state != "dead"]
     if not waiting:
-        return section("Outbox", empty("Empty: every platform has been told what it is owed."), name="outbox")
+        return section("Outbox", empty("Empty: nothing is left to be sent."), name="outbox")
     rows = [_owed(one, counted.at) for one in waiting]
     heads = ("to", "class", "state", "pushes#", "oldest")
     note = "consent goes first, then profiles, then new people"

@@ -28,8 +28,9 @@ def found_page(frame: Frame, found: Sequence[Contact]) -> Html:
         rows = [_found(contact) for contact in found]
         inside = table(("contact", "name", "phone", "email"), rows, label="Contacts found")
     note = f"the first {MOST}" if len(found) >= MOST else plural(len(found), "contact")
+    hero = el("div", el("h1", "Contacts"), class_="hero")
     again = el("p", link("Search again", "/#find"))
-    return page(frame, "Contacts", section("Contacts found", inside, note=note, name="found"), again)
+    return page(frame, "Contacts", hero, section("Found", inside, note=note, name="found"), again)
 
 
 def _found(contact: Contact) -> list[object]:

@@ -102,7 +102,8 @@ header button{padding:2px 10px}
 input{font:inherit;color:var(--ink);background:var(--ground);border:1px solid var(--dim);border-radius:7px;
 padding:7px 10px;min-width:0}
 .ask{display:flex;gap:8px;flex-wrap:wrap;align-items:end}
-.ask label{flex:1 1 240px;display:flex;flex-direction:column;gap:4px;font-size:13.5px;color:var(--dim)}
+.note+.ask,.note+p{margin-top:12px}
+.ask label{flex:1 1 240px;max-width:560px;display:flex;flex-direction:column;gap:4px;font-size:13.5px;color:var(--dim)}
 .choices{list-style:none;margin:0;padding:0}
 .choices li{display:flex;flex-wrap:wrap;gap:6px 14px;align-items:center;padding:7px 0;border-top:1px solid var(--line)}
 .choices li:first-child{border-top:0}
@@ -144,7 +145,7 @@ border-bottom:1px solid var(--line)}
 table.cards tr:last-child{border-bottom:0;padding-bottom:0}
 table.cards tr:first-child{padding-top:0}
 table.cards td{display:block;border:0;padding:0;max-width:100%}
-table.cards td.text{flex:0 1 auto}
+table.cards td.text{flex:0 1 auto;min-width:0}
 table.cards td:first-child{font-weight:650}
 table.cards td:not(:first-child):not(.text):not([data-label=""])::before{content:attr(data-label) " ";
 color:var(--dim);font-size:13px}

@@ -6,6 +6,7 @@ wait for signals and beat: so that whatever hangs elsewhere, a stop is heard, an
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -22,9 +23,9 @@ from apscheduler.triggers.date import DateTrigger
 from sqlalchemy.exc import SQLAlchemyError
 
 from daemon import assemble
-from daemon.errors import BadConfig, Busy, Stopping
-from daemon.platforms import registry
+from daemon.errors import BadConfig, Busy, RosterdError, Stopping
 from daemon.platforms.http import user_agent
+from daemon.platforms.registry import Gates
 from daemon.service.alerts import Alarms
 from daemon.service.http import Server
 from daemon.service.keeping import Keeping
@@ -32,9 +33,11 @@ from daemon.service.metrics import Metrics
 from daemon.service.notify import Notify
 from daemon.service.worker import Worker
 from daemon.settings import Settings
+from daemon.sync import accounts
 from daemon.sync.books import Report
 from daemon.sync.leases import Keeper, owner
 from daemon.sync.roster import Roster
+from state.migrate import HEAD
 from state.store import Store
 
 if TYPE_CHECKING:
@@ -57,19 +60,24 @@ FORGOTTEN = 3600.0
 SHORT = 2.0
 """Seconds. A wait up to this long is part of the page or batch in hand; a longer one a stop does not sit out."""
 MOST_AT_ONCE = 64
+REFUSED = "the configuration has mistakes (see the log): the one before stays in force"
 
 
 class Service:
-    """One process of `rosterd run`."""
+    """One process of `rosterd run`. `accepted`: with settings as they come into force, for what is set up by them
+    outside of the service."""
 
-    def __init__(self, load: Load, *, notify: Notify | None = None) -> None:
-        self._load = load
+    def __init__(
+        self, load: Load, *, accepted: Callable[[Settings], None] = lambda _: None, notify: Notify | None = None
+    ) -> None:
+        self._load, self._accepted = load, accepted
         self.settings, self._mappings = load()
+        accepted(self.settings)
         self.notify = notify or Notify.from_environment()
         self.name = owner()
         self.stop, self._wake = threading.Event(), threading.Event()
-        self._reload_asked = self._run_asked = False
-        self._gates: registry.Gates = {}
+        self._reload_asked = self._run_asked = self._refused = False
+        self._gates: Gates = {}
         self.metrics = Metrics()
         self._drift = self._clock_drift()
         self._petted = float("-inf")
@@ -119,8 +127,10 @@ class Service:
 
     def _prepare(self, store: Store) -> None:
         self.store = store
+        if store.revision_before not in (None, HEAD):
+            log.info("database.upgraded", before=store.revision_before, now=HEAD)
         self.keeper = Keeper(store, self.name, self.settings.service.lease.total_seconds())
-        self.roster = self._make_roster()
+        self.roster = self._make_roster(self.settings, self._mappings, self._gates)
         self.worker = Worker(self.name, store, self.roster, self.metrics, self.stop, self._told, announced=False)
         self.alarms = Alarms(self.settings, store, resting=self._resting)
         self.keeping = Keeping(self.settings, store, clock=time.time)
@@ -136,6 +146,7 @@ class Service:
         )
         self._set_alarms()
         self.scheduler.start()
+        self._somebody_was_here(read=False)  # a start often follows upon a mended key
         log.info("service.started", worker=self.name, connections=sorted(self.roster.sides), version=user_agent())
         self.notify.ready(self.doing())
 
@@ -155,9 +166,10 @@ class Service:
         scheduler = getattr(self, "scheduler", None)
         if scheduler is not None and scheduler.running:
             scheduler.pause()
-        drained = self._drain(self.settings.service.drain.total_seconds())
+        bound = time.monotonic() + self.settings.service.drain.total_seconds()
+        drained = self._drain(bound)
         self.server.stop()
-        self.alarms.close()
+        self.alarms.close(max(0.0, min(5.0, bound - time.monotonic())))
         self.keeper.close(in_use=not drained)
         try:
             with self.store.transaction() as tx:
@@ -172,9 +184,8 @@ class Service:
             scheduler.shutdown(wait=False)
         self.store.close()
 
-    def _drain(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while self.worker.running and time.monotonic() < end:
+    def _drain(self, bound: float) -> bool:
+        while self.worker.running and time.monotonic() < bound:
             time.sleep(0.02)
         return not self.worker.running
 
@@ -234,6 +245,7 @@ class Service:
         jumped, self._drift = drift - self._drift, drift
         if abs(jumped) > JUMP:
             log.warning("clock.jumped", seconds=round(jumped, 1))
+            self.worker.not_before = {}  # those were times of the clock before
             self.scheduler.remove_all_jobs()
             self._set_alarms()
 
@@ -323,38 +335,61 @@ class Service:
     # the configuration
 
     def reload(self) -> None:
-        """Read the configuration anew. What is wrong with it is said, and the one before stays in force."""
+        """Read the configuration anew: all of it comes into force or, where something is wrong with it, nothing."""
         self.notify.reloading()
         try:
             settings, mappings = self._load()
-            if settings.state.url != self.settings.state.url:
-                raise BadConfig(["state.url has changed"], hint="another database needs a restart")
-        except BadConfig as problem:
-            log.error("config.refused", problems=problem.problems, hint=problem.hint or "the one before stays in force")
-            self.notify.ready("the configuration has mistakes (see the log): the one before stays in force")
+            gates = self._kept_gates(settings)
+            roster = self._make_roster(settings, mappings, gates)
+            self._must_fit(settings, roster)
+            self.server.reload(settings)
+        except RosterdError as problem:
+            self._refuse(problem)
             return
-        self.settings, self._mappings = settings, mappings
-        self.roster = self._make_roster()
-        self.worker.take(self.roster)
-        self._seen(self.doing())
-        self.alarms.reload(settings)
-        self.keeping.reload(settings)
-        self.server.reload(settings)
-        log.info("config.reloaded", connections=sorted(self.roster.sides))
+        self._take(settings, mappings, roster, gates)
+        log.info("config.reloaded", connections=sorted(roster.sides))
         self.notify.ready(self.doing())
         self._somebody_was_here(read=False)
 
-    def _make_roster(self) -> Roster:
-        """Budgets that go on as they were are kept: what a platform has taught us, a new file does not undo."""
-        rates = {(one.base_url, one.credential): one.rate for one in self.settings.enabled.values()}
-        self._gates = {key: gate for key, gate in self._gates.items() if gate.rate == rates.get(key)}
+    def _take(self, settings: Settings, mappings: Mapping[str, FieldMapping], roster: Roster, gates: Gates) -> None:
+        self.settings, self._mappings, self._gates = settings, mappings, gates
+        self._refused = False
+        self._accepted(settings)
+        self.roster = roster
+        self.worker.take(roster)
+        self._seen(self.doing())
+        self.alarms.reload(settings)
+        self.keeping.reload(settings)
+
+    def _refuse(self, problem: RosterdError) -> None:
+        problems = problem.problems if isinstance(problem, BadConfig) else [str(problem)]
+        log.error("config.refused", problems=problems, hint=problem.hint or "the one before stays in force")
+        self._refused = True
+        self.notify.ready(self.doing())
+
+    def _must_fit(self, settings: Settings, roster: Roster) -> None:
+        """Raises RosterdError where it is not meant for what we have in hand."""
+        if settings.state.url != self.settings.state.url:
+            raise BadConfig(["state.url has changed"], hint="another database needs a restart")
+        try:
+            with self.store.look() as tx:
+                known = tx.connections.all()
+        except (SQLAlchemyError, OSError):
+            return  # the turns will look
+        for name in known.keys() & roster.sides.keys():
+            accounts.same_account(known[name], roster.sides[name])
+
+    def _kept_gates(self, settings: Settings) -> Gates:
+        """Budgets that go on as they were: what a platform has taught us, a new file does not undo."""
+        rates: dict[tuple[str, str], float] = {}
+        for one in settings.enabled.values():
+            key = (one.base_url, one.credential)
+            rates[key] = min(one.rate or math.inf, rates.get(key, math.inf))
+        return {key: gate for key, gate in self._gates.items() if (gate.rate or math.inf) == rates.get(key)}
+
+    def _make_roster(self, settings: Settings, mappings: Mapping[str, FieldMapping], gates: Gates) -> Roster:
         return assemble.roster(
-            self.settings,
-            self.store,
-            loaded=self._mappings,
-            sleep=self._sleep,
-            keeper=self.keeper,
-            gates=self._gates,
+            settings, self.store, loaded=mappings, sleep=self._sleep, keeper=self.keeper, gates=gates
         )
 
     def _sleep(self, seconds: float) -> None:
@@ -381,7 +416,10 @@ class Service:
         return True, self.doing() if ailing is None else ailing.trouble.text
 
     def doing(self) -> str:
-        """In a line, for `systemctl status`."""
+        """In a line, for `systemctl status`. A refused file is told until it is mended: no restart succeeds with it."""
+        return f"{self._doing()}; {REFUSED}" if self._refused else self._doing()
+
+    def _doing(self) -> str:
         if self.worker.ailing is not None:
             return f"waiting: {self.worker.ailing.trouble.text}"
         if self.worker.outdated is not None:
@@ -392,4 +430,4 @@ class Service:
         if self._next is None:
             return "looking at what is due"
         at, name = self._next
-        return f"idle; next: {name} in {max(0, at - time.time()):.0f} s"
+        return f"idle; next: {name} at {datetime.fromtimestamp(at).astimezone():%H:%M:%S}"

@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from daemon.errors import RosterdError
 from daemon.service import due
@@ -33,6 +40,8 @@ STUCK = 900.0
 """Seconds without a page, a batch or an end after which a turn is taken for stuck. One call may take minutes."""
 TROUBLE_WAIT = (1.0, 30.0)
 """Seconds, first and most, between two looks whether the database is well again."""
+RELAPSE = 120.0
+"""Seconds. Trouble that comes back so soon is waited out longer: a disk with room for a try, and not for a turn."""
 
 
 @dataclass(slots=True)
@@ -88,6 +97,8 @@ class Worker:
     ailing: Ailing | None = None
     looked_at: float = float("-inf")  # when the database last answered, on the monotonic clock
     not_before: dict[str, float] | None = None  # of those that were late at the start: when their first turn comes
+    _wait: float = TROUBLE_WAIT[0]
+    _well_since: float = float("-inf")
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -145,12 +156,14 @@ class Worker:
             try:
                 return self._turn(name)
             except RosterdError as problem:
-                self._refused(name, problem)
-            except (SQLAlchemyError, OSError, StateError) as problem:
-                self.fell_ill(problem)
-            except Exception:
-                log.exception("turn.defect", connection=name)
-                self.stop.wait(5)  # not to fill the disk with tracebacks
+                log.error("run.refused", connection=name, error=str(problem), hint=problem.hint)
+                self._put_off(name, problem)
+            except Exception as problem:
+                if _of_the_database(problem):
+                    self.fell_ill(problem)
+                else:
+                    log.exception("turn.defect", connection=name)
+                    self._put_off(name, accounts.defect(problem))
         return None
 
     @contextlib.contextmanager
@@ -182,6 +195,8 @@ class Worker:
             self._say(name, done, self.monotonic() - began)
         finally:
             keeper.release(held)
+        if self.roster is not roster:
+            self.ask(read=False)  # it may have failed by what has been mended meanwhile
         self.told(name, done)
         return done
 
@@ -227,9 +242,9 @@ class Worker:
 
     # when something is wrong
 
-    def _refused(self, name: str, problem: RosterdError) -> None:
+    def _put_off(self, name: str, problem: RosterdError) -> None:
         """The run as a whole could not be: that is this connection's failure, to be tried again later."""
-        log.error("run.refused", connection=name, error=str(problem), hint=problem.hint)
+        self.metrics.turn_ended(name, "failed", self.monotonic() - self.running[name].started)
         try:
             with self.store.transaction() as tx:
                 account = tx.connections.all()[name]
@@ -244,10 +259,12 @@ class Worker:
         if found is None:
             found = Trouble("other", f"the database cannot be used ({type(problem).__name__})", "rosterd db check")
         with self._mutex:
-            known, first = self.ailing, TROUBLE_WAIT[0]
-            now = self.monotonic()
+            known, now = self.ailing, self.monotonic()
             if known is None:
-                self.ailing = Ailing(found, now, first, now + first)
+                self._wait = (
+                    min(TROUBLE_WAIT[1], self._wait * 2) if now - self._well_since < RELAPSE else TROUBLE_WAIT[0]
+                )
+                self.ailing = Ailing(found, now, self._wait, now + self._wait)
         if known is None:
             log.error("database.trouble", kind=found.kind, error=found.text, hint=found.hint)
 
@@ -265,7 +282,7 @@ class Worker:
         self.looked_at = self.monotonic()
         if still is None:
             log.info("database.recovered", seconds=round(now - ailing.since, 1))
-            self.ailing = None
+            self.ailing, self._wait, self._well_since = None, ailing.wait, self.monotonic()
             return True
         ailing.trouble = still
         ailing.wait = min(TROUBLE_WAIT[1], ailing.wait * 2)
@@ -276,3 +293,9 @@ class Worker:
         """Connections whose turn has not moved for too long."""
         now = self.monotonic()
         return [name for name, one in list(self.running.items()) if now - one.moved > STUCK]
+
+
+def _of_the_database(problem: Exception) -> bool:
+    """Whether it ails, and not only a turn that asked it for something impossible: that is a defect of ours."""
+    ours = isinstance(problem, IntegrityError | DataError | ProgrammingError | NotSupportedError)
+    return isinstance(problem, DBAPIError | OSError | StateError) and not ours

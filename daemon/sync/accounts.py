@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import structlog
 
-from daemon.errors import NeedsPerson, Overtaken, RosterdError, Stopping
+from daemon.errors import NeedsPerson, Overtaken, RosterdError, Stopping, Unexpected
 from daemon.sync.books import Books
 from daemon.sync.roster import Roster, Side
 from state.model import Account, Noted
@@ -17,8 +17,12 @@ log = structlog.get_logger("rosterd.sync")
 
 NEEDED = "a person is needed"
 """How the reason of a pause begins that does not end by itself."""
-LONGEST_PAUSE = 3600.0
+FIRST_PAUSE, LONGEST_PAUSE = 15.0, 3600.0
 """Seconds. A connection that keeps failing is tried again at least this often."""
+LONGEST_REST = 86400.0
+"""Seconds. Who asks for more is asked once a day; a rest that ends later was written by a clock set back since."""
+DOUBLINGS = 10
+"""More of them make no pause longer; after a month of failures they would make a number that no float can hold."""
 
 
 def introduce(tx: Tx, roster: Roster) -> None:
@@ -51,9 +55,15 @@ def same_account(account: Account, side: Side) -> None:
     """Raises NeedsPerson when the connection is pointed at another account than the records are of."""
     if account.account and side.account and account.account != side.account:
         raise NeedsPerson(
-            f"connection {side.name} was {account.account} and is now {side.account}",
+            f"connection {side.name} was {_words(account.account)} and is now {_words(side.account)}",
             hint="records of one account are not those of another: give the new account a connection of its own",
         )
+
+
+def _words(account: str) -> str:
+    """Not as it is kept, `platform:number@host`: the log would take that for somebody's mail address."""
+    number, _, host = account.partition(":")[2].rpartition("@")
+    return f"{number} at {host}"
 
 
 def rules(side: Side) -> dict[str, str]:
@@ -89,11 +99,16 @@ def resting(account: Account, side: Side, now: float, *, insist: bool) -> str | 
     """Why this connection is left alone now; None if it is not. `insist`: a person named it on the command line."""
     if not insist and side.windows.resting(now):
         return f"maintenance; tried again in {side.windows.resting_until(now) - now:.0f} s"
-    if account.paused_until is None or account.paused_until <= now:
+    until = paused_until(account, now)
+    if until <= now or (insist and needs_person(account)):
         return None
-    if insist and needs_person(account):
-        return None
-    return f"{account.paused_why}; tried again in {account.paused_until - now:.0f} s"
+    return f"{account.paused_why}; tried again in {until - now:.0f} s"
+
+
+def paused_until(account: Account, now: float) -> float:
+    """Until when it rests after a failure; 0 when it need not."""
+    until = account.paused_until or 0.0
+    return until if until <= now + LONGEST_REST else 0.0
 
 
 def needs_person(account: Account) -> bool:
@@ -122,7 +137,11 @@ def close_turn(
     tx: Tx, account: Account, problem: RosterdError | None, now: float, books: Books, *, patient: bool = False
 ) -> None:
     """Remember how a connection's part in a run ended. A failure is said once, and its end once. `patient`: the next
-    try comes by itself, and must not come at once."""
+    try comes by itself, and must not come at once.
+
+    A turn that got on before it failed is no failure more in a row: one answer in fifty that gets lost would else keep
+    a backlog waiting for an hour, and every "no" with it.
+    """
     if isinstance(problem, Stopping | Overtaken):
         books.paused = str(problem)
         return
@@ -135,20 +154,31 @@ def close_turn(
         return
     person = isinstance(problem, NeedsPerson)
     why = f"{NEEDED}: {problem}" if person else str(problem)
-    until = now + _pause(account.failures, problem, patient=patient)
+    before = 0 if books.pages or books.sent else account.failures
+    until = now + _pause(before, problem, patient=patient)
     say = log.error if person else log.warning
     if account.failures == 0 or account.paused_why != why:
         say("connection.failed", connection=account.name, error=str(problem), hint=problem.hint)
     books.paused = why
-    values = {"failures": account.failures + 1, "paused_until": until, "paused_why": why}
+    values = {"failures": before + 1, "paused_until": until, "paused_why": why}
     tx.connections.put(account.name, **values)
+
+
+def defect(problem: Exception) -> Unexpected:
+    """Something that should not have happened, as what happens next: this connection is tried again later."""
+    what = f"something went wrong in rosterd itself ({type(problem).__name__})"
+    return Unexpected(what, hint="please report what the log says about it")
 
 
 def _pause(failures: int, problem: RosterdError, *, patient: bool) -> float:
     asked: float | None = getattr(problem, "after", None)
     if asked is not None:
-        return asked
+        return min(asked, LONGEST_REST)
     if isinstance(problem, NeedsPerson):
         return LONGEST_PAUSE
     # After a first failure the next command may try at once; then less and less often.
-    return 0.0 if failures == 0 and not patient else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, 15.0 * 2**failures)
+    return (
+        0.0
+        if failures == 0 and not patient
+        else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, DOUBLINGS))
+    )

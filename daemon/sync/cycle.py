@@ -45,6 +45,9 @@ DEFAULT = Options()
 PLAN_PAGE = 500
 ROUNDS = 3
 T = TypeVar("T")
+PATIENCE = 300.0
+"""Seconds. What has waited so long for a moment in which nobody reads is counted by the fuse in parts: of many
+connections one is always being read."""
 
 
 def run(
@@ -82,6 +85,7 @@ def begin(cycle: Cycle) -> None:
     taken = {name for name in names if roster.keeper is None or held[name] is not None}
     with roster.store.transaction() as tx:
         known = accounts.prepare(tx, roster, report.run, taken)
+        whole.give_up(tx, known, taken, roster.clock())
         tx.runs.killed(taken, begun, but=report.run)
     for name in names:
         books = report.books[name] = Books()
@@ -120,7 +124,7 @@ def _turn(cycle: Cycle, side: Side, held: Held | None, books: Books, known: dict
     started = roster.clock()
     # A clock that was set back must not make a window that ends before it begins.
     reading.window = (min(account.polled_at or 0.0, started) - side.overlap, started)
-    return Turn(side, account, books, connector, reading, started, held)
+    return Turn(side, account, books, connector, reading, started, held, read_since=account.reading_since)
 
 
 def _keep_facts(roster: Roster, name: str, connector: Connector) -> None:
@@ -212,25 +216,36 @@ def check_fuse(cycle: Cycle, *, reading: str | None = None) -> bool:
     if cycle.report.waiting or cycle.options.these is not None:
         return False
     with cycle.roster.store.transaction() as tx:
-        known = tx.connections.all()
-        if _plan_under_way(cycle, tx, known, but=reading):
+        known, now = tx.connections.all(), cycle.roster.clock()
+        others = _readers(cycle, tx, known) - {reading}
+        if _walking(cycle.roster, known) or (others and not _waited_long(cycle, tx, now)):
             return False
-        passed = tx.passed.all()
+        more = whole.begun(known, tx.leases.holders(), now)  # readings of whose plan more is to come
+        began = [*more, *(turn.read_since for turn in cycle.turns.values() if turn.read_since is not None)]
+        passed = tx.parts.passed(min(began)) if began else {}
         cycle.report.tripped = fuse.check(tx, cycle.roster, passed)
-        tx.passed.put(passed if whole.in_parts(known, cycle.roster.clock()) else {})
+        if more:
+            tx.parts.put(passed, at=now)
     return True
 
 
-def _plan_under_way(cycle: Cycle, tx: Tx, known: dict[str, Account], *, but: str | None) -> bool:
-    """Whether somebody is in the middle of a reading, or of the walk through everybody. A command has read what it
-    could, and is not there to see the rest of it."""
-    roster, served, at_work = cycle.roster, cycle.options.served is not None, tx.leases.holders().keys()
-    if roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides):
-        return True
-    if served:
-        return bool(whole.waited_for(known, at_work, roster, roster.clock()) - {but})
+def _walking(roster: Roster, known: dict[str, Account]) -> bool:
+    """Whether somebody may be in the middle of the walk through everybody."""
+    return roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides)
+
+
+def _readers(cycle: Cycle, tx: Tx, known: dict[str, Account]) -> set[str]:
+    """Whose reading is worth waiting for. A command has read what it could, and is not there to see the rest."""
+    at_work = tx.leases.holders().keys()
+    if cycle.options.served is not None:
+        return whole.waited_for(known, at_work, cycle.roster, cycle.roster.clock())
     others = at_work - cycle.turns.keys()
-    return any(known[name].reading_since is not None for name in others if name in known)
+    return {name for name in others if name in known and known[name].reading_since is not None}
+
+
+def _waited_long(cycle: Cycle, tx: Tx, now: float) -> bool:
+    since = tx.outbox.uncounted_since() if cycle.options.served is not None else None
+    return since is not None and now - since >= PATIENCE
 
 
 # delivery
@@ -316,8 +331,7 @@ def _alone(cycle: Cycle, turn: Turn, do: Callable[[Turn], None]) -> None:
         raise
     except Exception as defect:  # one connection must not stop the others for months
         log.exception("connection.defect", connection=turn.side.name)
-        what = f"something went wrong in rosterd itself ({type(defect).__name__})"
-        turn.problem = Unexpected(what, hint="please report what the log says about it")
+        turn.problem = accounts.defect(defect)
 
 
 def _over_all(cycle: Cycle, do: Callable[[Cycle], T]) -> T | None:

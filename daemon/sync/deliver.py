@@ -51,6 +51,8 @@ FRESH = 120.0
 """How old, in seconds, a complete reading may be to count as the reading before a bulk write."""
 FIRST_WAIT, LONGEST_WAIT = 30.0, 3600.0
 """Seconds until a push that could not be sent, though nothing is wrong with its connection, is tried again."""
+DOUBLINGS = 10
+"""More of them make no wait longer."""
 LANES = (CONSENT_LANE, UPDATE_LANE, CREATE_LANE)
 BULK = 25
 """From this many updates on, a platform without compare-and-swap is written from a fresh complete reading."""
@@ -75,7 +77,8 @@ class Delivery:
     only_no: bool = False  # opt-outs alone: not every connection has been read whole, or it is night there
     served: bool = False  # a turn of a long run: a "no" does not wait for the end of a backlog
     as_fresh: Callable[[Freshness], AbstractContextManager[None]] = lambda _: contextlib.nullcontext()
-    said_no: set[int] = field(default_factory=set)  # rows of the outbox, a "no" each, that were tried
+    tried: set[int] = field(default_factory=set)  # rows of the outbox that were, whatever became of them
+    said_no: set[int] = field(default_factory=set)  # ... of them those that are a "no"
     refreshed: set[str] = field(default_factory=set)
     again: bool = False
 
@@ -120,13 +123,15 @@ def deliver_no(delivery: Delivery) -> None:
 
 
 def postpone(delivery: Delivery) -> None:
-    """In a long run, what could not be sent is tried again after a while, less and less often, not at once."""
+    """In a long run, what could not be sent is tried again after a while, less and less often, not at once. What has
+    come since the last look at the outbox was not tried, and does not wait."""
     with delivery.roster.store.transaction() as tx:
         now = delivery.roster.clock()
         lanes = (CONSENT_LANE,) if delivery.only_no else LANES
-        rows = tx.outbox.due(delivery.side.name, now, BATCH, passed=True, lanes=lanes)
+        due = tx.outbox.due(delivery.side.name, now, BATCH, passed=True, lanes=lanes)
+        rows = [row for row in due if row.id in delivery.tried]
         for row in rows:
-            row.due_at = now + min(LONGEST_WAIT, FIRST_WAIT * 2.0**row.attempts)
+            row.due_at = now + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(row.attempts, DOUBLINGS))
             row.attempts += 1
         tx.outbox.put(rows)
 
@@ -154,6 +159,7 @@ def _send(delivery: Delivery, rows: list[Owed]) -> None:
     """One batch, of one lane."""
     store, side = delivery.roster.store, delivery.side
     lane = rows[0].lane
+    delivery.tried.update(row.id for row in rows if row.id)
     if lane == CONSENT_LANE:
         delivery.said_no.update(row.id for row in rows if row.id)
     if delivery.these is not None:

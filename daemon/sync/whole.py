@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from daemon.sync import accounts
 from daemon.sync.roster import Roster
 from state.model import Account
+from state.store import Tx
 
 GIVEN_UP = 3600.0
 """Seconds since its beginning after which a reading that was cut off is no part of anything any more: what it planned
@@ -23,9 +24,26 @@ def waited_for(known: Mapping[str, Account], at_work: Collection[str], roster: R
     return {name for name in _marked(known) if name in at_work or _next_at_once(known[name], roster, now)}
 
 
-def in_parts(known: Mapping[str, Account], now: float) -> bool:
-    """Whether what is planned may be a part of more to come."""
-    return any(0 <= now - (known[name].reading_since or 0.0) < GIVEN_UP for name in _marked(known))
+def begun(known: Mapping[str, Account], at_work: Collection[str], now: float) -> list[float]:
+    """When each of the readings began of whose plan there may be more to come: somebody is at it, or it was cut off a
+    while ago and will be gone on with."""
+    return [
+        known[name].reading_since or 0.0
+        for name in _marked(known)
+        if name in at_work or not _given_up(known[name], now)
+    ]
+
+
+def give_up(tx: Tx, known: Mapping[str, Account], names: Collection[str], now: float) -> None:
+    """Forget readings of these connections that were cut off too long ago: what is read now is a plan of its own."""
+    for name in names:
+        if known[name].reading_since is not None and _given_up(known[name], now):
+            known[name].reading_since = None
+            tx.connections.put(name, reading_since=None)
+
+
+def _given_up(account: Account, now: float) -> bool:
+    return not 0 <= now - (account.reading_since or 0.0) < GIVEN_UP
 
 
 def _marked(known: Mapping[str, Account]) -> set[str]:

@@ -9,7 +9,7 @@ so the two ways by which this program asks for the time answer wrongly, as they 
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import os
 import time
@@ -18,15 +18,16 @@ from typing import Any
 
 
 def shorten() -> None:
-    from daemon.service import run, worker
+    from daemon.service import due, run, worker
+    from daemon.sync import accounts
 
     for name, seconds in json.loads(os.environ.get("IMPATIENT", "{}")).items():
-        (module,) = [each for each in (run, worker) if hasattr(each, name)]
+        (module,) = [each for each in (accounts, due, run, worker) if hasattr(each, name)]
         setattr(module, name, seconds)
 
 
 def bend(clock: Path) -> None:
-    real, known = time.time, datetime.datetime
+    real, known = time.time, dt.datetime
 
     def wrong() -> float:
         try:
@@ -36,11 +37,11 @@ def bend(clock: Path) -> None:
 
     class Bent(known):  # type: ignore[valid-type, misc]
         @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
+        def now(cls, tz: dt.tzinfo | None = None) -> Any:
             return known.fromtimestamp(wrong(), tz)
 
     time.time = wrong
-    datetime.datetime = Bent  # type: ignore[misc]
+    dt.datetime = Bent  # type: ignore[misc]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`rosterd run` as a real process, against a sandbox in this one, under a service manager that writes down what it says.
+"""`rosterd run` as a real process, against a sandbox in this one, under a manager that writes down what it says.
 
     with service_world(tmp_path) as world:
         world.defaults(every="2s")
@@ -100,7 +100,7 @@ class Manager:
 
     def wait(self, name: str, text: str = "", *, start: int = 0, within: float = WITHIN) -> Mapping[str, str]:
         """The first message from `start` on with this variable, and `text` (a regular expression) in its value."""
-        found = self.heard.wait(lambda m: bool(re.search(text, m.get(name, "\0"))), start=start, within=within)
+        found = self.heard.wait(lambda m: name in m and bool(re.search(text, m[name])), start=start, within=within)
         assert found is not None, f"no {name} with {text!r} within {within:g} s, but {self.heard.all()}"
         return found
 
@@ -151,6 +151,19 @@ class Service:
 
     def ready(self, *, within: float = WITHIN) -> None:
         self.manager.wait("READY", within=within)
+
+    def idle(self, *, within: float = WITHIN) -> None:
+        """Wait until nothing is under way, and nothing is due at once."""
+
+        def rests() -> bool:
+            begun, ended = (len(self.lines(f"run.{what}")) for what in ("started", "finished"))
+            said = [message["STATUS"] for message in self.manager.heard.all() if "STATUS" in message]
+            return begun == ended > 0 and bool(said) and said[-1].startswith("idle")
+
+        try:
+            wait_for(rests, "rest", within=within)
+        except AssertionError as problem:
+            raise AssertionError(f"{problem}\n{self.manager.heard.all()}\n{self.told()}") from None
 
     @property
     def port(self) -> int:
@@ -241,9 +254,10 @@ class ServiceWorld:
         watchdog: float | None = None,
         patience: Mapping[str, float] | None = None,
         env: Mapping[str, str] | None = None,
+        defects: bool = False,
     ) -> Iterator[Service]:
         """`rosterd run`, killed at the end if it still runs. `watchdog`: seconds; `patience`: bounds of the service
-        that a test cannot wait for (see `impatient`)."""
+        that a test cannot wait for (see `impatient`); `defects`: the test provokes some."""
         self._count += 1
         manager = Manager(self.folder / f"notify{self._count}")
         told = {"NOTIFY_SOCKET": str(manager.path), **(env or {})}
@@ -264,7 +278,8 @@ class ServiceWorld:
         service = Service(process, manager)
         try:
             yield service
-            assert not service.lines("turn.defect"), service.told()
+            broken = [line for what in ("turn", "service") for line in service.lines(f"{what}.defect")]
+            assert defects or not broken, service.told()
             assert "Traceback" not in "\n".join(service.plain), service.told()
         finally:
             if process.poll() is None:
@@ -294,10 +309,10 @@ class ServiceWorld:
         self.harmless()
 
     def people(self, count: int, city: str = "Rome", *, start: int = 0) -> list[int]:
-        """So many members on Strive, whom nobody else knows. Returns their ids."""
+        """So many members on Strive (100 at most), whom nobody else knows. Returns their ids."""
         return [
             self.sandbox.strive.add_member(
-                phone_number=f"+1202555{number:04}", first_name="Ann", last_name=f"No{number}", city=city
+                phone_number=f"+120255501{number:02}", first_name="Ann", last_name=f"No{number}", city=city
             )
             for number in range(start, start + count)
         ]

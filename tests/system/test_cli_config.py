@@ -131,7 +131,7 @@ def test_set_says_what_it_did_and_what_is_next(shell: Shell) -> None:
     assert "systemctl reload rosterd" in told
     assert "rosterd check" not in told
     assert "rosterd check" in shell("config", "set", "connections.strive_atl.direction", "in").stdout
-    assert "systemctl restart rosterd" in shell("config", "set", "service.drain", "1m").stdout
+    assert "systemctl restart rosterd" in shell("config", "set", "service.lease", "2m").stdout
     assert (
         'is "10m" already; nothing was written' in shell("config", "set", "connections.strive_atl.every", "10m").stdout
     )
@@ -189,6 +189,15 @@ def test_a_secret_is_not_set_here(shell: Shell, key: str) -> None:
     assert f"{key}_file" in " ".join(done.stderr.split())
     assert "hunter2" not in done.stderr
     assert text(shell) == CONFIG
+
+
+def test_the_address_of_the_database_is_a_secret_with_a_password_in_it(shell: Shell) -> None:
+    """Without one it is a setting like any other."""
+    shell("config", "set", "state.url", "sqlite:///other.db")
+    assert 'url = "sqlite:///other.db"' in text(shell)
+    done = shell("config", "set", "state.url", "postgresql://ann:hunter2@db.example.org/rosterd", code=2)
+    assert "state.url_file" in " ".join(done.stderr.split())
+    assert "hunter2" not in done.stderr + text(shell)
 
 
 def test_the_environment_that_counts_more_is_named(shell: Shell) -> None:

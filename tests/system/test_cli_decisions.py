@@ -94,6 +94,11 @@ def test_a_hold_that_does_not_exist(ambiguous: World) -> None:
         assert "hint: rosterd holds list" in done.stderr
 
 
+def test_a_number_no_database_counts_to_is_wrong_usage(ambiguous: World) -> None:
+    for typed in (("show", 10**19), ("decide", 10**19, "same")):
+        assert "is not in the range" in ambiguous[1]("holds", *typed, code=2).stderr
+
+
 def test_every_kind_of_hold_can_be_explained() -> None:
     """Each kind there is has a headline and choices of its own that are allowed for it."""
     from daemon.commands import explain
@@ -183,7 +188,9 @@ def test_what_was_refused_is_tried_again(tmp_path: Path) -> None:
         (push,) = shell.json("outbox", "list", "--state", "dead")
         assert push["reason"]
         sandbox.telerivet.edit_contact(contact, vars=dict.fromkeys(full))
-        assert "1 push goes with the next run" in shell("outbox", "retry", "--all").stdout
+        assert (
+            "1 push goes with the next run: of the service, or rosterd sync" in shell("outbox", "retry", "--all").stdout
+        )
         shell("sync")
         assert sandbox.telerivet.contact(contact)["vars"]["city"] == "Rome"
     assert "there is no push 99" in shell("outbox", "retry", 99, code=1).stderr

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from daemon.sync.verdicts import CHOICES
 from state.model import Hold, Noted
 from tests.system.page_world import TOKEN, PageWorld
 
@@ -118,6 +119,24 @@ def test_what_platforms_say_is_text(world: PageWorld) -> None:
         assert "\u202e" not in text
 
 
+def test_a_complete_reading_under_way_shows_how_far_it_is(world: PageWorld) -> None:
+    """The first one in records, as nobody knows how many there are; a later one in per cent of those known."""
+    for number in range(1, 5):
+        world.strive.add_member(phone_number=f"+1202555010{number}", first_name="Ada", last_name=f"Sample{number}")
+    world.sync()
+
+    def half(tx: Any) -> None:
+        tx.connections.put("strive", sweep=2)
+        tx.links.mark("strive", [str(each["id"]) for each in world.strive.members()][:2], 2)
+
+    world.write(half)
+    world.server.reload(world.settings)
+    assert "under way: 50 % of 4 records" in world.get("/").text
+    world.write(lambda tx: tx.connections.put("strive", swept=0))
+    world.server.reload(world.settings)
+    assert "under way: 2 records so far" in world.get("/").text
+
+
 # for machines
 
 
@@ -213,6 +232,40 @@ def test_what_was_refused_is_tried_again(world: PageWorld) -> None:
     assert "there is no push" in world.post("/outbox", {"id": push, "stamp": stamp(page)}, Cookie=cookie).text
 
 
+DETAILS: dict[str, dict[str, Any]] = {
+    "match": {"why": "name_differs", "contacts": [1], "view": {"given_name": "Zoe"}, "at": 1.0},
+    "flip": {"field": "city", "says": {"strive": "Rome", "telerivet": "Oslo"}},
+    "fuse": {"kind": "update", "count": 900, "holds": 1000},
+    "consent_jump": {"field": "consent.sms", "records": {"7": "subscribed"}},
+    "consent_missing": {"channel": "sms"},
+    "not_stored": {"field": "city", "sent": "Rome", "says": "Oslo"},
+    "unwritable": {"field": "language", "why": "no word for it"},
+    "shared_identifier": {"why": "a record there has it", "contacts": [1], "records": ["7"]},
+    "outreach": {
+        "outreach": 1,
+        "rule": "thanks",
+        "event": "tag",
+        "at": 1.0,
+        "why": "the answer was lost",
+        "contacts": [1],
+    },
+}
+
+
+def test_every_kind_of_hold_can_be_looked_at_and_decided(seen: PageWorld) -> None:
+    """With every choice that the command line takes for it."""
+    assert set(DETAILS) == set(CHOICES)
+    holds = [Hold(f"of {kind}", kind, detail, "strive", "7", 1, opened_at=1.0) for kind, detail in DETAILS.items()]
+    seen.write(lambda tx: [tx.holds.open(hold) for hold in holds])
+    for hold in [each for each in seen.holds() if each.key.startswith("of ")]:
+        for asked in (seen.get, lambda path, **more: seen.post(path, {"do": "reveal"}, **more)):
+            page = asked(f"/holds/{hold.id}", Authorization=f"Bearer {TOKEN}")
+            assert page.status == 200
+            offered = {value.split()[0] for value in re.findall(r'name="choice" value="([^"]*)"', page.text)}
+            assert offered == {choice.split()[0] for choice in CHOICES[hold.kind].split(" | ")}
+    seen.write(lambda tx: [tx.holds.close(hold.key, {}, at=2.0) for hold in holds])
+
+
 @pytest.mark.parametrize("choice", ["same c99", "approve", "", "same c1 --only 3", "different now", "same c1 c2"])
 def test_only_what_is_offered_can_be_chosen(seen: PageWorld, choice: str) -> None:
     hold = seen.holds()[0].id
@@ -268,6 +321,7 @@ def test_a_form_of_another_session_decides_nothing(seen: PageWorld) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},  # another service of this machine
+        {"Origin": "http://["},  # no address at all
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site"},
         {"Sec_Fetch_Site": "none"},
@@ -375,6 +429,8 @@ def test_on_another_address_everything_but_healthz_asks_for_the_token(tmp_path: 
         assert "rosterd_workers" in world.get("/metrics", Authorization=f"bearer {TOKEN}").text
         assert "All 2 connections" in world.get("/", Cookie=world.sign_in()).text
         assert world.get("/healthz", Host="roster.example.org").status == 200
+        assert json.loads(world.get("/healthz").text) == {"ok": True}  # not whom it works with, nor what ails it
+        assert "says" in json.loads(world.get("/healthz", Authorization=f"Bearer {TOKEN}").text)
 
 
 @pytest.mark.parametrize(

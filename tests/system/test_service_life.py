@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import pty
 import signal
@@ -11,9 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 
+from state import migrate
+from state.engine import engine
 from tests.system.cli_world import environment
-from tests.system.service_world import Service, ServiceWorld, service_world, wait_for
+from tests.system.service_world import ServiceWorld, service_world, wait_for
 
 
 @pytest.fixture
@@ -31,11 +36,11 @@ def test_it_says_how_it_is_from_start_to_end(world: ServiceWorld) -> None:
         assert service.lines("service.started")
         service.manager.wait("STATUS", r"^at work: (strive|telerivet) \(")
         service.manager.wait("STATUS", r"^idle; next: (strive|telerivet) at \d\d:\d\d:\d\d")
-        service.saw("run.finished", connection="telerivet", created=3, outcome="done", seconds=float.__ge__)
+        service.saw("run.finished", connection="telerivet", created=3, outcome="done", calls=lambda n: n > 3)
         wait_for(lambda: len(service.manager.times("WATCHDOG")) > 4, "WATCHDOG")
         assert service.ends(signal.SIGTERM) == 0
     beats = service.manager.times("WATCHDOG")
-    assert max(b - a for a, b in zip(beats, beats[1:], strict=False)) < 4, "systemd would have taken it for hung"
+    assert max(b - a for a, b in itertools.pairwise(beats)) < 4, "systemd would have taken it for hung"
     assert service.manager.heard.all()[-1]["STOPPING"] == "1"
     begun, ended = (len(service.lines(f"run.{what}")) for what in ("started", "finished"))
     assert begun == ended
@@ -44,7 +49,27 @@ def test_it_says_how_it_is_from_start_to_end(world: ServiceWorld) -> None:
     world.agrees()
 
 
-def test_what_it_does_is_said_when_it_changes_and_not_each_second(world: ServiceWorld) -> None:
+def test_a_database_of_the_release_before_is_upgraded_and_that_is_said(world: ServiceWorld) -> None:
+    """Once: who looks why the new version cannot be taken back finds it in the log."""
+    world.people(1)
+    made = engine(f"sqlite:///{world.folder}/state.db", foreign_keys=False)
+    with made.begin() as connection:
+        before = migrate._config()
+        before.attributes["connection"] = connection
+        command.upgrade(before, "0002")
+    made.dispose()
+    with world.serve() as service:
+        service.saw("database.upgraded", before="0002", now=migrate.HEAD)
+        wait_for(lambda: len(world.sandbox.telerivet) == 1, "the contact")
+        assert service.ends(signal.SIGTERM) == 0
+    with world.serve() as service:
+        service.idle()
+        assert not service.lines("database.upgraded")
+        assert service.ends(signal.SIGTERM) == 0
+    world.agrees()
+
+
+def test_an_idle_one_says_nothing_and_ends_at_once(world: ServiceWorld) -> None:
     """Each STATUS is work for systemd, and for everybody who watches it there."""
     world.defaults(every="1h")
     with world.serve(watchdog=0.2) as service:
@@ -55,18 +80,12 @@ def test_what_it_does_is_said_when_it_changes_and_not_each_second(world: Service
         said = [message["STATUS"] for message in service.manager.heard.all() if "STATUS" in message]
         assert len(said[-8:]) < 8 or len(set(said[-8:])) > 2, said
         assert len(said) < 9, said
+        began = time.monotonic()
+        assert service.ends(signal.SIGINT) == 0
+        assert time.monotonic() - began < 3, "nothing was in hand"
 
 
 # ends
-
-
-def test_a_stop_while_idle(world: ServiceWorld) -> None:
-    world.defaults(every="1h")
-    with world.serve() as service:
-        service.manager.wait("STATUS", "^idle")
-        began = time.monotonic()
-        assert service.ends(signal.SIGINT) == 0
-        assert time.monotonic() - began < 3
 
 
 def test_a_stop_before_it_is_ready(world: ServiceWorld) -> None:
@@ -99,16 +118,17 @@ def test_a_stop_during_a_slow_page(world: ServiceWorld) -> None:
 def test_a_stop_during_a_batch(world: ServiceWorld) -> None:
     """What the platform has taken is written down: the next start sends nothing twice."""
     world.people(30)
-    world.sandbox.faults.add("slow", platform="telerivet", method="POST", seconds=1.5, after=3)
+    world.sandbox.faults.add("slow", platform="telerivet", method="POST", seconds=2)
     with world.serve() as service:
         wait_for(lambda: world.sandbox.faults.struck, "the slow answer")
         assert service.ends(signal.SIGTERM) == 0
-    sent = len(world.sandbox.telerivet)
-    assert 0 < sent < 30
+        assert service.lines("service.stopped", drained=True)
+    assert len(world.sandbox.telerivet) == 30
+    before = len(world.sandbox.calls("telerivet", "POST"))
     with world.serve() as service:
-        wait_for(lambda: len(world.sandbox.telerivet) == 30, "the rest")
+        service.saw("run.finished", connection="telerivet")
         assert service.ends(signal.SIGTERM) == 0
-    assert len([each for each in world.sandbox.calls("telerivet", "POST") if each.status == 200]) >= 30
+    assert len(world.sandbox.calls("telerivet", "POST")) == before
     world.agrees()
 
 
@@ -149,20 +169,16 @@ def test_a_stop_while_an_alert_is_told_to_nobody(world: ServiceWorld) -> None:
         wait_for(lambda: _children(service.pid), "the command")
         began = time.monotonic()
         assert service.ends(signal.SIGTERM) == 0
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 5
 
 
 def _children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split() or [
-        child for task in os.listdir(f"/proc/{pid}/task") for child in _of_task(pid, task)
-    ]
-
-
-def _of_task(pid: int, task: str) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/task/{task}/children").read_text().split()
-    except OSError:
-        return []
+    """Of any of its threads."""
+    found: list[str] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            found += (task / "children").read_text().split()
+    return found
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -190,7 +206,7 @@ def test_ctrl_c_on_a_terminal_is_not_ugly(world: ServiceWorld) -> None:
         stdout=ours,
         stderr=ours,
         start_new_session=True,
-        preexec_fn=_take_terminal,
+        preexec_fn=_take_terminal,  # noqa: PLW1509 it calls the kernel, and nothing else
     )
     os.close(ours)
     seen = _read_until(screen, "service.started")
@@ -234,13 +250,12 @@ def test_a_restart_forgets_nothing_and_reads_nothing_early(world: ServiceWorld) 
     world.defaults(every="1h")
     with world.serve() as service:
         wait_for(lambda: len(world.sandbox.telerivet) == 3, "the contacts")
-        service.manager.wait("STATUS", "^idle", start=len(service.manager.heard))
+        service.idle()
         assert service.ends(signal.SIGTERM) == 0
     calls = len(world.sandbox.calls())
-    for _ in range(2):
-        with world.serve() as service:
-            service.manager.wait("STATUS", "^idle; next: ")
-            assert service.ends(signal.SIGTERM) == 0
+    with world.serve() as service:
+        service.manager.wait("STATUS", "^idle; next: ")
+        assert service.ends(signal.SIGTERM) == 0
     assert len(world.sandbox.calls()) == calls
 
 
@@ -250,7 +265,7 @@ def test_run_now(world: ServiceWorld) -> None:
     world.defaults(every="1h")
     with world.serve() as service:
         wait_for(lambda: len(world.sandbox.telerivet) == 2, "the contacts")
-        service.manager.wait("STATUS", "^idle", start=len(service.manager.heard))
+        service.idle()
         world.people(1, start=2)
         mark = service.mark()
         service.signal(signal.SIGUSR1)
@@ -258,9 +273,5 @@ def test_run_now(world: ServiceWorld) -> None:
         for name in ("strive", "telerivet"):
             service.saw("run.finished", connection=name, start=mark)
         wait_for(lambda: len(world.sandbox.telerivet) == 3, "the third")
-        assert _ends_idle(service) == 0
+        assert service.ends(signal.SIGTERM) == 0
     world.agrees()
-
-
-def _ends_idle(service: Service) -> int:
-    return service.ends(signal.SIGTERM)

@@ -65,7 +65,8 @@ def certificate(folder: Path) -> Path:
 
 @dataclass
 class Mailbox:
-    """A mail server. `refuses`: addresses it has not; `fails`: a verb it answers with 451; `tls`: its certificate."""
+    """A mail server. `refuses`: addresses it has not; `tls`: its certificate; `fails`: a verb that it answers with 451,
+    or, if it is QUIT, by hanging up."""
 
     refuses: set[str] = field(default_factory=set)
     fails: str = ""
@@ -124,6 +125,8 @@ class Mailbox:
             verb, _, rest = line.decode().strip().partition(" ")
             verb = verb.upper()
             self.said.append(verb)
+            if verb == self.fails == "QUIT":
+                return
             if verb == self.fails:
                 answer("451 not now, says ada@example.org")
             elif verb == "EHLO":

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from daemon.service.look import Standing
 from daemon.service.look_figures import Figures, Owed
 from daemon.service.metrics import Metrics
 from tests import docs_tables
@@ -106,6 +107,30 @@ def told(metrics: Metrics) -> dict[str, tuple[str, str]]:
             kind, says = found.get(match[2], ("", ""))
             found[match[2]] = (kind, match[3]) if match[1] == "HELP" else (match[3], says)
     return {name: value for name, value in found.items() if not name.endswith("_created")}
+
+
+def labelled() -> dict[str, str]:
+    """{name: its labels} of every metric, each having been told once."""
+    metrics, standing = (
+        Metrics(),
+        Standing("a", "strive", "fine", True, "", 1.0, 1.0, 1.0, 0, False, False, True, 1.0, 1),
+    )
+    metrics.turn_ended("a", "done", 1)
+    metrics.calls("a", 1, 1)
+    metrics.budget("a", 1.0, 1.0, 1.0)
+    metrics.told_no("a", 1)
+    owed = [Owed("a", "consent", state, 1, 1.0) for state in ("open", "dead")]
+    metrics.watch(lambda: Figures(2.0, [standing], owed, {"match": 1}, {"late": 1}, 1, {"done": 1}, {}))
+    found: dict[str, str] = {}
+    for family in metrics.registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        found[name] = ", ".join(key for key in family.samples[0].labels if key != "le")
+    return found
+
+
+def test_the_documentation_names_the_labels() -> None:
+    rows = re.findall(r"^\| `(rosterd_\w+)(?:\{([^}]*)\})?` \|", WATCHING.read_text(), re.MULTILINE)
+    assert dict(rows) == labelled()
 
 
 def test_the_documentation_lists_exactly_the_metrics_there_are() -> None:

@@ -104,8 +104,8 @@ def test_the_first_day_when_everything_is_new_is_no_norm() -> None:
 @pytest.mark.parametrize("days", [1, 3])
 def test_a_machine_that_was_off_is_no_silent_feed(days: int) -> None:
     """Hours in which nothing was looked at are neither silence, nor what is usual from then on."""
-    changes = Feed(10).changes(3 * WEEK)
-    back = START + 3 * WEEK + days * DAY
+    changes = Feed(10).changes(2 * WEEK)  # too few for one to be left out
+    back = START + 2 * WEEK + days * DAY
     assert not silent({**changes, back: 0}, back)
     assert silent({**changes, **dict.fromkeys(range(back, back + 6), 0)}, back + 5)
     later = {**changes, **dict.fromkeys(range(back, back + DAY), 10)}
@@ -141,6 +141,15 @@ def test_a_past_outage_and_a_past_import_do_not_become_usual() -> None:
     spoilt = {**changes, **outage, START + 20 * DAY: 9000, START + 21 * DAY: 9000}
     found = norms.norm(spoilt, START + 4 * WEEK, 2)
     assert found == norms.Norm(quiet=1, busiest=20, most=200)
+
+
+def test_of_few_quiet_stretches_none_is_left_out() -> None:
+    """Whoever has changes every other day is often quiet for longer; that is no outage."""
+    changes = dict.fromkeys(range(START, START + 4 * WEEK), 0)
+    changes |= {START + day * DAY: 3 for day in range(0, 28, 2) if day not in (10, 12)}
+    found = norms.norm(changes, START + 4 * WEEK, 2)
+    assert found is not None
+    assert found.quiet == 6 * DAY
 
 
 @pytest.mark.parametrize("weeks", [2, 3, 4, 5])

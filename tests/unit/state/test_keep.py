@@ -67,7 +67,7 @@ def noted_in_the_code() -> set[str]:
     for path in [*(ROOT / "daemon" / "sync").rglob("*.py"), *(ROOT / "daemon" / "commands").rglob("*.py")]:
         for call in (each for each in ast.walk(ast.parse(path.read_text())) if isinstance(each, ast.Call)):
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            if name in ("note", "Noted", "_settle", "_noted", "_all_noted"):
+            if name in ("note", "Noted", "_settle", "noted", "_noted", "_all_noted"):
                 found |= {word.value for word in call.args if _is_word(word)}  # type: ignore[attr-defined]
     return found
 
