@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, event, settings
-from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis import event
+from hypothesis.stateful import initialize, invariant, precondition, rule
 from sqlalchemy import select, update
 
 from daemon.sync import cycle
@@ -26,7 +27,8 @@ from daemon.sync.leases import Keeper
 from daemon.sync.turn import Options
 from state.store import Store
 from state.tables import connections, metadata
-from tests.stories.test_machine import PERSON, SIDE, SMS, Person
+from tests.postgres import Shelf
+from tests.stories.test_machine import PERSON, SIDE, SMS, Person, invent
 from tests.stories.test_machine import Roster as Machine
 from tests.twin import Crash
 from tests.twin_platform import WRITES
@@ -47,15 +49,11 @@ class Worker:
 
 class Workers(Machine):
     workers: list[Worker]
-    url: str | None = None  # of the database; None: a file of SQLite
     born: int = 0
 
     @initialize(there=st.lists(st.tuples(SIDE, PERSON, SMS), min_size=3, max_size=9))
     def open(self, there: list[tuple[str, Person, bool | None]]) -> None:
         super().open(there)
-        if self.url is not None:
-            self.world.store.close()
-            self.world.store = Store(self.url)
         self.workers = [self.worker() for _ in range(3)]
 
     def worker(self) -> Worker:
@@ -189,14 +187,18 @@ class Workers(Machine):
         super().teardown()
 
 
-STEPS = settings(
-    max_examples=200 if FULL else 20,
-    stateful_step_count=40 if FULL else 25,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@pytest.mark.timeout(600)
+def test_whoever_takes_the_turns_all_sides_agree_in_the_end() -> None:
+    invent(Workers, 300 if FULL else 12)
 
 
 @pytest.mark.timeout(600)
-def test_whoever_takes_the_turns_all_sides_agree_in_the_end() -> None:
-    run_state_machine_as_test(Workers, settings=STEPS)
+def test_the_same_on_postgresql(shelf: Shelf) -> None:
+    with ExitStack() as lent:
+
+        class OnPostgreSQL(Workers):
+            def database(self) -> str:
+                lent.close()
+                return lent.enter_context(shelf.lent())
+
+        invent(OnPostgreSQL, 60 if FULL else 3)
