@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, ScalarSelect, bindparam, delete, func, select, update
 
 from state.bulk import add_rows
 from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE, Owed, dumps, loads, storable_or_none
@@ -16,6 +16,30 @@ _UPDATE = (
     update(outbox).where(outbox.c.id == bindparam("key")).values({name: bindparam("new_" + name) for name in _COLUMNS})
 )
 _ORDERED = select(outbox).order_by(outbox.c.id)
+
+
+def _first(lane: int, approved: int) -> ScalarSelect[float]:
+    mine = (outbox.c.connection == bindparam("connection"), outbox.c.state == "open")
+    return (
+        select(func.min(outbox.c.due_at))
+        .where(*mine, outbox.c.lane == lane, outbox.c.approved == approved)
+        .scalar_subquery()
+    )
+
+
+_FIRST_DUE = select(
+    *(_first(lane, approved) for lane in (CONSENT_LANE, UPDATE_LANE, CREATE_LANE) for approved in (0, 1))
+)
+
+
+def _by_class(found: Sequence[float | None]) -> Iterator[tuple[float | None, float | None]]:
+    """Of what `_FIRST_DUE` found: a "no", others past the fuse, others that it has not counted."""
+    no, no_too, update_new, update_passed, create_new, create_passed = found
+    yield from ((no, no_too), (update_passed, create_passed), (update_new, create_new))
+
+
+def _not_before(at: float | None, now: float) -> float | None:
+    return None if at is None else max(at, now)
 
 
 def _owed(row: Any) -> Owed:
@@ -96,19 +120,12 @@ class Outbox:
         """When the first open row may go (seconds since 1970; `now`, if it may already; None: there is none): of those
         that say "no", of the others past the fuse, and of the others that it has not counted yet.
 
-        Asked every second, also of a long backlog: so it looks for one that is due before it looks at them all.
+        Asked every second, also of a long backlog: each is one step into an index, however much is owed.
         """
-        mine = (outbox.c.connection == connection, outbox.c.state == "open")
-        rest = (*mine, outbox.c.lane.in_((UPDATE_LANE, CREATE_LANE)))
-        no = self._first((*mine, outbox.c.lane == CONSENT_LANE), now)
-        passed = self._first((*rest, outbox.c.approved == 1), now)
-        return no, passed, self._first((*rest, outbox.c.approved == 0), now)
-
-    def _first(self, where: tuple[ColumnElement[bool], ...], now: float) -> float | None:
-        if self._db.execute(select(outbox.c.id).where(*where, outbox.c.due_at <= now).limit(1)).first() is not None:
-            return now
-        first: float | None = self._db.execute(select(func.min(outbox.c.due_at)).where(*where)).scalar()
-        return first
+        asked = {"connection": connection}
+        found = self._db.execute(_FIRST_DUE, asked).one()
+        no, passed, uncounted = (min((at for at in some if at is not None), default=None) for some in _by_class(found))
+        return _not_before(no, now), _not_before(passed, now), _not_before(uncounted, now)
 
     def get(self, ids: Collection[int]) -> list[Owed]:
         return [_owed(r) for r in self._db.execute(_ORDERED.where(outbox.c.id.in_(ids)))] if ids else []

@@ -23,9 +23,8 @@ from state.links import Links
 from state.migrate import revision, upgrade
 from state.outbox import Outbox
 from state.outreaches import Outreaches
-from state.parts import Parts
-from state.postgresql import looking, one_writer
-from state.records import Connections, Holds, Journal, Runs
+from state.postgresql import STALLED, looking, one_writer
+from state.records import Connections, Holds, Journal, Passed, Runs
 from state.trouble import Troubled, trouble_of
 from state.workers import Workers
 
@@ -40,10 +39,10 @@ class Tx:
         self.links = Links(connection)
         self.outbox = Outbox(connection)
         self.outreaches = Outreaches(connection)
-        self.parts = Parts(connection)
         self.journal = Journal(connection)
         self.holds = Holds(connection)
         self.runs = Runs(connection)
+        self.passed = Passed(connection)
         self.hours = Hours(connection)
         self.leases = Leases(connection)
         self.alerts = Alerts(connection)
@@ -62,10 +61,13 @@ class Store:
     `url`: an SQLAlchemy URL, sqlite:////path/state.db or postgresql://host/name. `exclusive=False` opens it beside a
     running sync, as it is: to look at it, and for single transactions of people who decide something. Raises
     StateError with a hint; Locked when another process holds the file.
+
+    `stalled`: seconds after which a transaction that says nothing is cut off (PostgreSQL): nobody else can write.
     """
 
     def __init__(self, url: str, *, exclusive: bool = True) -> None:
         self.url = url
+        self.stalled = STALLED
         self._turn = threading.RLock()  # SQLite has one writer; waiting here is fairer than its busy loop
         self._held = _Held()
         self._lock: FileLock | None = None
@@ -109,7 +111,7 @@ class Store:
         Raises LeaseLost, before anything is done, when this thread is `holding` a lease that is not its any more.
         """
         with self._turn, self.engine.begin() as connection:
-            one_writer(connection)
+            one_writer(connection, self.stalled)
             tx = Tx(connection)
             if (lease := self._held.lease) is not None and not tx.leases.renew(lease):
                 raise LeaseLost(f"the lease on {', '.join(lease.names)} has run out; another worker may go on there")

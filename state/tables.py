@@ -15,7 +15,8 @@ runs          one row a run, with its books
 hours         what each connection read and was sent in each hour: the chart, and what is usual
 alerts        what broke, who was told of it, and of its end
 workers       the processes that work on this database
-counters      numbers handed out by us (contact ids), so that a page can be written in bulk; what passed in parts
+counters      numbers: ids handed out by us (of contacts), so that a page can be written in bulk; what the fuse let pass
+              of a plan that is not whole yet
 """
 
 from __future__ import annotations
@@ -165,6 +166,7 @@ outbox = Table(
     Column("created_at", Float, nullable=False),
     UniqueConstraint("connection", "target", "lane"),
     Index("ix_outbox_due", "connection", "state", "lane", "id"),
+    Index("ix_outbox_first", "connection", "state", "lane", "approved", "due_at"),
     Index("ix_outbox_contact_id", "contact_id"),
     sqlite_autoincrement=True,  # an id is never used again: a batch in hand must not take another row for its own
 )
@@ -282,7 +284,7 @@ workers = Table(
     Column("version", _string, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("seen_at", Float, nullable=False),  # by the database's clock
-    Column("doing", _text, nullable=False),
+    Column("doing", _text, nullable=False),  # what it does, and which configuration it goes by: see workers.py
 )
 
 counters = Table(

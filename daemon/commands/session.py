@@ -18,6 +18,7 @@ from daemon.commands.options import Globals
 from daemon.errors import Busy, RosterdError, SkipRecord
 from daemon.platforms import registry
 from daemon.settings import Settings
+from daemon.sync import agreed
 from daemon.sync.leases import Keeper, owner
 from daemon.sync.roster import Roster
 from state.store import Store, Tx
@@ -56,11 +57,14 @@ class Session:
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[Roster]:
-        """What a run works with: the database, and our leases of the connections, given back at the end."""
+        """What a run works with: the database, and our leases of the connections, given back at the end. Raises Busy
+        where workers go by another configuration."""
         with self.store() as store:
             keeper = Keeper(store, owner(), self.settings.service.lease.total_seconds())
             try:
-                yield self.roster(store, keeper)
+                roster = self.roster(store, keeper)
+                agreed.same_as_workers(roster)
+                yield roster
             finally:
                 keeper.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +19,7 @@ from daemon.sync.resolve import WHY
 from daemon.sync.windows import Windows
 from state.model import Account, Link
 from state.store import Tx
+from state.workers import WorkerRow
 
 STATES = ("linked", "held", "out_of_scope", "failed", "vanished")
 FAILED_SHOWN = 20
@@ -49,11 +51,15 @@ def command(ctx: click.Context, runs: int, platforms: bool, as_json: bool) -> No
 
 
 def gather(found: Session, tx: Tx, runs: int, *, now: float) -> dict[str, Any]:
-    records, accounts = tx.links.counts(), tx.connections.all()
+    records, accounts, holders = tx.links.counts(), tx.connections.all(), tx.leases.holders()
     names = [*found.settings.connections, *(n for n in accounts if n not in found.settings.connections)]
     return {
         "at": now,
-        "connections": [_connection(found, n, accounts.get(n), records.get(n, {}), now) for n in names],
+        "workers": [_worker(each, holders) for each in tx.workers.all()],
+        "connections": [
+            {**_connection(found, n, accounts.get(n), records.get(n, {}), now), "worker": holders.get(n, (None,))[0]}
+            for n in names
+        ],
         "loops": [asdict(each) for each in warned(found.settings, tx, now)],
         "contacts": tx.contacts.count(),
         "outbox": [
@@ -109,6 +115,20 @@ def _hours(configured: Connection | None, now: float) -> dict[str, float | None]
     }
 
 
+def _worker(worker: WorkerRow, holders: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
+    """`at`: the connections it has just now, a command's too."""
+    return {
+        "name": worker.name,
+        "version": worker.version,
+        "started_at": worker.started_at,
+        "silent_seconds": round(max(0.0, worker.silent), 1),
+        "alive": worker.alive,
+        "doing": worker.doing,
+        "configuration": worker.configuration,
+        "at": [name for name, (owner, _) in holders.items() if owner == worker.name],
+    }
+
+
 def _sweep(account: Account | None) -> str:
     if account is None:
         return "never read"
@@ -129,6 +149,13 @@ def _show(state: dict[str, Any]) -> None:
     for each in state["loops"]:
         say(f"warning: {each['what']}: {clean(each['text'])}", bold=True)
         say(f"         {clean(each['hint'])}")
+    if state["workers"]:
+        rows = [_worker_row(each, state["at"]) for each in state["workers"]]
+        table(("worker", "started", "doing", "at", "configuration"), rows, title="Workers")
+    known = {each["name"] for each in state["workers"]}
+    for each in state["connections"]:
+        if each["worker"] and each["worker"] not in known:
+            say(f"{each['name']}: {each['worker']} is at it")
     say(plural(state["contacts"], "contact"))
     if state["outbox"]:
         rows = [[o["connection"], o["kind"], o["state"], f"{o['count']:,}"] for o in state["outbox"]]
@@ -146,6 +173,12 @@ def _row(each: dict[str, Any], now: float) -> list[Any]:
     reading = each["sweep"] if each["enabled"] else "switched off" if each["configured"] else "not configured"
     counts = [f"{each['records'].get(state, 0):,}" for state in STATES]
     return [each["name"], each["platform"], ago(each["ok_at"], now), reading, *counts]
+
+
+def _worker_row(each: dict[str, Any], now: float) -> list[Any]:
+    silent = f"not heard of for {each['silent_seconds']:.0f} s"
+    doing = each["doing"] if each["alive"] else silent
+    return [each["name"], ago(each["started_at"], now), doing, ", ".join(each["at"]), each["configuration"]]
 
 
 def _trouble(each: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from daemon.service import alerts_words as words
 from daemon.service import norms
@@ -11,6 +12,7 @@ from daemon.service.alerts_words import Condition
 from daemon.settings import Settings
 from daemon.sync import fuse
 from daemon.sync.roster import FUSE
+from daemon.sync.windows import awake
 from state.alerts import Alert
 from state.model import Account
 from state.store import Tx
@@ -78,7 +80,8 @@ class Watch:
         for name, account in seen.accounts.items():
             since = self._failing_since(account, seen.now)
             why = account.paused_why or "it fails"
-            if since is not None and (seen.now - since >= after or why.startswith(PERSON)):
+            told = f"failed:{name}" in seen.alerts
+            if since is not None and (told or seen.now - since >= after or why.startswith(PERSON)):
                 yield words.failed(name, since, why)
 
     def _failing_since(self, account: Account, now: float) -> float | None:
@@ -87,7 +90,8 @@ class Watch:
             self._failing.pop(account.name, None)
             return None
         before_us = account.ok_at if account.failures > 1 and account.ok_at is not None else now
-        return self._failing.setdefault(account.name, before_us)
+        since = self._failing[account.name] = min(now, self._failing.get(account.name, before_us))
+        return since  # a time to come is one of a clock that was set back since
 
     # what waits, and what was refused
 
@@ -114,18 +118,15 @@ class Watch:
                 yield words.late(name, account.polled_at, self._settings)
 
     def _had_its_time(self, seen: Seen, account: Account, bound: float) -> bool:
-        """A worker that has only just started, or a connection that is only just back, may catch up first.
+        """A worker that has only just started, or a connection that is only just back, may catch up first; and it is
+        left alone while its platform is in maintenance.
 
-        While it fails, that is what is said.
+        While it fails, that is what is said, if it is to be said at all.
         """
-        fails = account.failures > 0 or f"failed:{account.name}" in seen.alerts
-        free_since = max(self._began, seen.back.get(account.name, 0.0))
-        return not fails and seen.now - free_since > bound and not self._rested(account.name, seen.now, bound)
-
-    def _rested(self, name: str, now: float, bound: float) -> bool:
-        """Whether it was left alone on purpose within its bound; after that it has its whole time to catch up."""
-        step = max(60.0, bound / 60)
-        return any(self._resting(name, now - back * step) for back in range(int(bound / step) + 1))
+        failing = account.failures > 0 or f"failed:{account.name}" in seen.alerts
+        fails = failing and "failed" in self._settings.alerts.on
+        free_since = max(account.polled_at or 0.0, self._began, seen.back.get(account.name, 0.0))
+        return not fails and awake(partial(self._resting, account.name), free_since, seen.now, bound)
 
     # its own norm
 

@@ -99,6 +99,7 @@ _OUTCOMES = {
     "partial": ("◐", "partial", "info"),
     "later": ("■", "later", "warn"),
     "failed": ("▲", "failed", "bad"),
+    "killed": ("◌", "killed", "warn"),
     None: ("◌", "under way, or killed", "dim"),
 }
 

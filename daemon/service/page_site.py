@@ -84,7 +84,7 @@ class Site:
     """All that can be asked."""
 
     def __init__(self, access: Access, desk: Desk) -> None:
-        self._access, self._desk = access, desk
+        self._access, self._desk, self.public = access, desk, access.public
         self._log = logs.logger("rosterd.page")
 
     @cached_property

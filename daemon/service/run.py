@@ -54,6 +54,8 @@ JUMP = 2.0
 """Seconds by which the clock may stray from the monotonic one between two beats before it has jumped."""
 SILENT = 60.0
 """Seconds without an answer of the database, nor a look whether it is back, after which we are not alive."""
+FORGOTTEN = 3600.0
+"""Seconds after which a worker that ended without a word is not even listed any more."""
 SHORT = 2.0
 """Seconds. A wait up to this long is part of the page or batch in hand; a longer one a stop does not sit out."""
 MOST_AT_ONCE = 64
@@ -105,14 +107,16 @@ class Service:
 
     def _open(self) -> Store | None:
         """The database. One that is not there yet, as at the start of a machine, is waited for."""
-        wait = 1.0
+        wait, said = 1.0, False
         while not self.stop.is_set():
             try:
                 return assemble.open_store(self.settings.state.url)
             except Busy as problem:
                 if self.settings.state.url.startswith("sqlite"):
                     raise  # somebody else works on it
-                log.warning("database.waiting", error=str(problem), hint=problem.hint)
+                if not said:
+                    log.warning("database.waiting", error=str(problem), hint=problem.hint)
+                said = True
             self.notify.status("waiting for the database")
             self.notify.extend(wait + 30)
             self.stop.wait(wait)
@@ -123,7 +127,7 @@ class Service:
         self.store = store
         self.keeper = Keeper(store, self.name, self.settings.service.lease.total_seconds())
         self.roster = self._make_roster(self.settings, self._mappings, self._gates)
-        self.worker = Worker(self.name, store, self.roster, self.metrics, self.stop, self._told)
+        self.worker = Worker(self.name, store, self.roster, self.metrics, self.stop, self._told, announced=False)
         self.alarms = Alarms(self.settings, store, resting=self._resting)
         self.keeping = Keeping(self.settings, store, clock=time.time)
         self.server = Server(self.settings, store, self.metrics, health=self.health, roster=lambda: self.roster)
@@ -161,7 +165,7 @@ class Service:
         drained = self._drain(self.settings.service.drain.total_seconds())
         self.server.stop()
         self.alarms.close()
-        self.keeper.close()
+        self.keeper.close(in_use=not drained)
         try:
             with self.store.transaction() as tx:
                 tx.workers.forget(self.name)
@@ -301,11 +305,19 @@ class Service:
             self.worker.fell_ill(problem)
 
     def _seen(self, doing: str) -> None:
+        """Let the others know that we are there, and by which configuration we go: the one loaded last counts."""
+        worker = self.worker
+        goes_by = worker.configuration
         try:
             with self.store.transaction() as tx:
-                tx.workers.seen(self.name, user_agent(), self._started, doing)
+                at = min(worker.loaded_at, tx.workers.clock())
+                who = (self.name, user_agent(), self._started, doing)
+                tx.workers.seen(*who, configuration=goes_by, loaded_at=at)
+                tx.workers.forget_silent(FORGOTTEN)
         except (SQLAlchemyError, OSError):
-            pass  # the look says what is wrong with the database
+            return  # the look says what is wrong with the database
+        if goes_by == worker.configuration:
+            worker.loaded_at, worker.announced = at, True
 
     def _keep(self) -> None:
         """Let go of what is old, a little at a time, while nothing else is to be done."""
@@ -338,7 +350,9 @@ class Service:
     def _take(self, settings: Settings, mappings: Mapping[str, FieldMapping], roster: Roster, gates: Gates) -> None:
         self.settings, self._mappings, self._gates = settings, mappings, gates
         self._accepted(settings)
-        self.roster = self.worker.roster = roster
+        self.roster = roster
+        self.worker.take(roster)
+        self._seen(self.doing())
         self.alarms.reload(settings)
         self.keeping.reload(settings)
 
@@ -399,6 +413,8 @@ class Service:
         """In a line, for `systemctl status`."""
         if self.worker.ailing is not None:
             return f"waiting: {self.worker.ailing.trouble.text}"
+        if self.worker.outdated is not None:
+            return f"waiting: {self.worker.outdated.name} goes by a newer configuration; reload this one"
         running = [f"{name} ({one.doing})" for name, one in sorted(self.worker.running.items())]
         if running:
             return f"at work: {', '.join(running)}"

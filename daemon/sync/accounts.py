@@ -37,8 +37,8 @@ def prepare(tx: Tx, roster: Roster, run: int | None, names: Collection[str]) -> 
     """Notice mappings of these connections that changed: they are read again, and planned again."""
     known = tx.connections.all()
     for name, side in roster.sides.items():
-        same_account(known[name], side)
         if name in names:
+            same_account(known[name], side)
             _mapping_changed(tx, known[name], side, roster.clock(), run)
     for name in known.keys() - roster.sides.keys():
         if known[name].plan_after != 0:  # switched off: whoever is met meanwhile is planned when it is back
@@ -118,7 +118,7 @@ def needs_person(account: Account) -> bool:
 
 def poll_due(account: Account, side: Side, now: float) -> bool:
     """Whether `every` has passed since the last complete reading; a reading that was broken off is always due."""
-    under_way = account.sweep > account.swept
+    under_way = account.sweep > account.swept or account.reading_since is not None
     return under_way or feed_due(account, side, now)
 
 

@@ -94,10 +94,17 @@ def _add(people: People, contact: Contact, link: Link, owed: dict[str, Any]) -> 
     kind = kind_of(contact, link, push.owed)
     if kind != push.kind or push.owed != before:
         push.approved = 0  # it does more than what passed the fuse
-    push.kind = kind
+    _is_now(push, kind)
     if push.state == "dead":  # it changed: worth another try
         push.state, push.attempts, push.reason, push.due_at = "open", 0, None, 0.0
     people.owe(push)
+
+
+def _is_now(push: Owed, kind: str) -> None:
+    """What was set aside by the fuse of another kind is for this one's to judge: else nobody would decide about it."""
+    if push.state == "held" and push.kind != kind:
+        push.state = "open"
+    push.kind = kind
 
 
 def _join_tags(before: dict[str, list[str]] | None, now: dict[str, list[str]] | None) -> dict[str, list[str]]:
@@ -140,7 +147,8 @@ def settle(people: People, contact: Contact, link: Link) -> None:
     if not left:
         people.forget(push.key)
     elif left != push.owed:
-        push.owed, push.kind = left, kind_of(contact, link, left)
+        push.owed = left
+        _is_now(push, kind_of(contact, link, left))
         people.owe(push)
 
 

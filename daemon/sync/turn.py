@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -66,7 +65,6 @@ class Turn:
     started: float
     held: Held | None = None  # our hold on it, where several workers share the database
     read_all_at: float | None = None
-    read_since: float | None = None  # when its first page was kept that says anything
     looked_up: float = 0.0  # when a long sweep last made room
     aside: bool = False  # it is making room just now
     problem: RosterdError | None = None
@@ -100,7 +98,7 @@ class Cycle:
     roster: Roster
     options: Options
     report: Report
-    stop: threading.Event
+    stop: Stop
     progress: Callable[[str, str, Books], None]
     turns: dict[str, Turn] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)  # our leases, to be given back at the end whatever happens

@@ -78,6 +78,18 @@ def test_one_that_failed_before_we_came_has_failed_since_it_last_went_well(world
     assert world.look(by=world.worker()) == []
 
 
+def test_a_clock_that_is_set_back_heals_nothing(world: World) -> None:
+    """It still fails: since a time to come, by the clock as it is now."""
+    world.fails()
+    assert world.look() == []
+    assert world.look(5 * MINUTE) == ["failed:strive broken"]
+    assert world.look(-2 * HOUR) == []
+    assert world.look(15, by=world.worker()) == []
+    world.works()
+    assert world.look(15) == ["failed:strive healed"]
+    assert len(world.alerts) == 1
+
+
 def test_no_person_and_no_secret_is_in_an_alert(world: World) -> None:
     """Whatever a platform puts into its error, and whatever the log is allowed to show."""
     why = "a person is needed: ada@example.org +1 202 555 0101\nsays Bearer abcdef123456 example-key"
@@ -202,6 +214,24 @@ def test_after_a_maintenance_window_there_is_time_to_catch_up(world: World) -> N
     alarms._watch._resting = lambda _, at: at < NOON + HOUR
     assert world.look(HOUR + 29 * MINUTE, by=alarms) == []
     assert world.look(2 * MINUTE, by=alarms) == ["late:strive broken"]
+
+
+def test_maintenance_every_night_does_not_excuse_what_is_not_read_for_days(world: World) -> None:
+    """With a bound of a day there is a window in every one of them."""
+    world.settings = world.configured(instead=("campaign_id = 273", 'campaign_id = 273\nlate_after = "24h"'))
+    alarms = world.worker()
+    alarms._watch._resting = lambda _, at: 2 * HOUR <= at % DAY < 4 * HOUR
+    world.is_read("strive")
+    assert world.look(25.5 * HOUR, by=alarms) == []
+    assert world.look(HOUR, by=alarms) == ["late:strive broken"]
+
+
+def test_one_that_fails_is_late_where_nobody_is_told_that_it_fails(world: World) -> None:
+    world.settings = world.configured('[alerts]\non = ["late"]\n')
+    alarms = world.worker()
+    world.is_read("strive")
+    world.fails()
+    assert world.look(31 * MINUTE, by=alarms) == ["late:strive broken"]
 
 
 # its own norm

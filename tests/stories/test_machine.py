@@ -29,9 +29,10 @@ from hypothesis.stateful import (
 )
 
 from daemon.platforms.base import Push, Update
+from tests.five_twins import ABLE, CHANNELS, MAKING, MAPPINGS, NOTES, SIDES, shout
 from tests.postgres import Shelf
 from tests.stories.world import World
-from tests.twin import FULL, MAPPING, NAME_ONLY, NAMED, Crash, without
+from tests.twin import MAPPING, Crash
 
 Person = tuple[str, str, str, str]
 PEOPLE = [
@@ -41,68 +42,14 @@ PEOPLE = [
     ("+12025550104", "dov@example.org", "Dov", "Katz"),
     ("+12025550105", "eve@example.org", "Eve", "O'Brien"),
 ]
-SIDES = ("strive", "telerivet", "action_network", "colony", "carium")
 UNTOLD = SIDES[1:]  # their feeds do not tell how a field got its value
-CHANNELS = {"strive": ("sms",), "telerivet": ("sms",), "colony": ("sms",)}  # the others know of email, too
-MAKING = SIDES[:3]
-"""Where new people can be made."""
 ONE_EACH = ("strive", "action_network")
 """Where no two records can share a phone."""
 FIELDS = ("city", "notes", "last")
 SIDE, PERSON = st.sampled_from(SIDES), st.sampled_from(PEOPLE)
 SMS = st.sampled_from([True, False, None])
 PLAIN_WORDS = st.sampled_from(["Oslo", "Rome", "Turin", "Łódź", "x", "long " * 12 + "word"])
-NOTES = "  notes: notes\n"
-SMS_ONLY = "\n".join(line for line in MAPPING.splitlines() if "opt_in.email" not in line) + "\n"
-NAMED_ONLY = "\n".join(line for line in NAME_ONLY.splitlines() if "opt_in.email" not in line) + "\n"
-MAPPINGS = {
-    "strive": SMS_ONLY,
-    "telerivet": NAMED_ONLY,
-    "action_network": MAPPING.replace(NOTES, ""),
-    "colony": SMS_ONLY,
-    "carium": MAPPING,
-}
 HOUR = 3600.0
-
-BOTH, SMS_CHANNEL = frozenset({"sms", "email"}), frozenset({"sms"})
-ABLE = {
-    "strive": without(
-        FULL,
-        remove_tags=False,
-        consent_read=SMS_CHANNEL,
-        consent_write=SMS_CHANNEL,
-        unique=frozenset({"phone"}),
-        required=frozenset({"phone"}),
-    ),
-    "telerivet": without(NAMED, compare_and_swap=False, consent_read=SMS_CHANNEL, consent_write=SMS_CHANNEL),
-    "action_network": without(
-        FULL, compare_and_swap=False, batch=1, unique=frozenset({"phone", "email"}), starts_no=BOTH
-    ),
-    "colony": without(
-        FULL,
-        compare_and_swap=False,
-        update=frozenset({"first", "last", "city"}),
-        create=frozenset(),
-        consent_read=SMS_CHANNEL,
-        consent_write=frozenset(),
-        add_tags=False,
-        remove_tags=False,
-    ),
-    "carium": without(
-        FULL,
-        compare_and_swap=False,
-        update=frozenset(),
-        create=frozenset(),
-        consent_write=frozenset(),
-        add_tags=False,
-        remove_tags=False,
-    ),
-}
-"""Shaped like the real ones: see each platform's CAPABILITIES."""
-
-
-def shout(wire: dict[str, Any]) -> dict[str, Any]:
-    return {**wire, "city": wire["city"] and wire["city"].upper()}
 
 
 def make_world(folder: Path, url: str = "") -> World:

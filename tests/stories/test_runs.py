@@ -244,6 +244,43 @@ def test_a_rejected_mass_change_is_dropped(new_world) -> None:  # type: ignore[n
     assert len(world.b.find(city="Rome")) == 10
 
 
+def test_what_was_set_aside_and_is_something_else_by_now_is_not_left_lying(new_world) -> None:  # type: ignore[no-untyped-def]
+    """A bad import is repaired while it waits for a person. An edit made meanwhile is an ordinary one again, and the
+    person, who decides about what would be emptied, never sees it."""
+    world = new_world("a", "b", rules=Rules(fuse={**Rules().fuse, "blank": Limit(3, 10)}))
+    ids = people(world, "a", 10, city="Rome")
+    world.settle()
+    for each in ids:
+        world.a.edit(each, city=None)
+    assert world.sync().tripped == [("b", "blank", 10)]
+    for each in ids:
+        world.a.edit(each, city="Rome")
+    world.sync()
+    world.a.edit(ids[0], last="Jones")
+    world.settle()
+    assert len(world.b.find(last="Jones")) == 1
+    world.decide(world.holds("fuse")[0], "approve")
+    world.settle()
+    assert len(world.b.find(city="Rome")) == 10
+    assert world.outbox() == []
+
+
+def test_what_was_set_aside_and_does_worse_by_now_is_counted_as_that(new_world) -> None:  # type: ignore[no-untyped-def]
+    world = new_world("a", "b", rules=Rules(fuse={**Rules().fuse, "update": Limit(3, 10), "blank": Limit(3, 10)}))
+    ids = people(world, "a", 10, city="Rome", notes="called")
+    world.settle()
+    for each in ids:
+        world.a.edit(each, city="OOPS")
+    assert world.sync().tripped == [("b", "update", 10)]
+    world.a.edit(ids[0], notes=None)
+    assert world.sync().tripped == [("b", "update", 9)]
+    assert len(world.b.find(city="OOPS", notes=None)) == 1
+    world.decide(world.holds("fuse")[0], "approve")
+    world.settle()
+    assert len(world.b.find(city="OOPS")) == 10
+    assert world.outbox() == []
+
+
 def test_a_first_backfill_into_an_empty_platform_does_not_trip_the_fuse_and_a_bad_import_does(new_world) -> None:  # type: ignore[no-untyped-def]
     world = new_world("a", "b", rules=Rules(fuse={**Rules().fuse, "create": Limit(5, 50)}))
     people(world, "a", 20)

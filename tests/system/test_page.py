@@ -321,6 +321,7 @@ def test_a_form_of_another_session_decides_nothing(seen: PageWorld) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},  # another service of this machine
+        {"Origin": "http://["},  # no address at all
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site"},
         {"Sec_Fetch_Site": "none"},

@@ -46,7 +46,7 @@ def test_it_says_how_it_is_from_start_to_end(world: ServiceWorld) -> None:
     world.agrees()
 
 
-def test_what_it_does_is_said_when_it_changes_and_not_each_second(world: ServiceWorld) -> None:
+def test_an_idle_one_says_nothing_and_ends_at_once(world: ServiceWorld) -> None:
     """Each STATUS is work for systemd, and for everybody who watches it there."""
     world.defaults(every="1h")
     with world.serve(watchdog=0.2) as service:
@@ -57,18 +57,12 @@ def test_what_it_does_is_said_when_it_changes_and_not_each_second(world: Service
         said = [message["STATUS"] for message in service.manager.heard.all() if "STATUS" in message]
         assert len(said[-8:]) < 8 or len(set(said[-8:])) > 2, said
         assert len(said) < 9, said
+        began = time.monotonic()
+        assert service.ends(signal.SIGINT) == 0
+        assert time.monotonic() - began < 3, "nothing was in hand"
 
 
 # ends
-
-
-def test_a_stop_while_idle(world: ServiceWorld) -> None:
-    world.defaults(every="1h")
-    with world.serve() as service:
-        service.manager.wait("STATUS", "^idle")
-        began = time.monotonic()
-        assert service.ends(signal.SIGINT) == 0
-        assert time.monotonic() - began < 3
 
 
 def test_a_stop_before_it_is_ready(world: ServiceWorld) -> None:
@@ -236,10 +230,9 @@ def test_a_restart_forgets_nothing_and_reads_nothing_early(world: ServiceWorld) 
         service.idle()
         assert service.ends(signal.SIGTERM) == 0
     calls = len(world.sandbox.calls())
-    for _ in range(2):
-        with world.serve() as service:
-            service.manager.wait("STATUS", "^idle; next: ")
-            assert service.ends(signal.SIGTERM) == 0
+    with world.serve() as service:
+        service.manager.wait("STATUS", "^idle; next: ")
+        assert service.ends(signal.SIGTERM) == 0
     assert len(world.sandbox.calls()) == calls
 
 

@@ -21,6 +21,7 @@ def upgrade() -> None:
     ):
         op.add_column("connections", column)
     op.add_column("runs", sa.Column("worker", string(), nullable=True))
+    op.create_index("ix_outbox_first", "outbox", ["connection", "state", "lane", "approved", "due_at"])
     op.create_index("ix_runs_ended_at", "runs", ["ended_at"])
     op.create_table(
         "hours",

@@ -26,6 +26,7 @@ from state.model import Account
 
 NOW = 1_700_000_000.0  # a Tuesday, 22:13:20 UTC
 ALL_WEEK = frozenset(range(7))
+NOTHING = Owed()
 READY, FIRST, READING = Standing(True, False), Standing(False, False), Standing(True, True)
 
 
@@ -41,7 +42,7 @@ def side(*, every: float = 300.0, quiet: bool = False, maintenance: bool = False
     return SimpleNamespace(name="a", every=every, windows=windows)  # type: ignore[return-value]
 
 
-def due_in(one: Account | None, where: Side, owed: Owed = Owed(), standing: Standing = READY) -> float:
+def due_in(one: Account | None, where: Side, owed: Owed = NOTHING, standing: Standing = READY) -> float:
     return next_turn(one, where, owed, standing, NOW) - NOW
 
 

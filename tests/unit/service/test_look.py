@@ -81,15 +81,32 @@ def test_one_that_is_switched_off_keeps_nobody_from_being_ready(connection: Any)
 
 
 def test_maintenance_makes_nobody_late(connection: Any) -> None:
-    """Neither during it, nor right after it: the next reading has its whole bound."""
+    """Its time does not count: afterwards the next reading has what was left of its bound."""
     one = connection('maintenance = ["wed 10:00-11:50"]')
-    old = account(polled_at=NOW - 3 * 3600)
-    assert look.standing(one, old, NOW - 1800).state == "resting"
-    assert look.standing(one, old, NOW).state == "fine"
-    assert look.standing(one, old, NOW).ready
-    assert look.standing(one, old, NOW + 20 * 60 - 61).ready
-    assert look.standing(one, old, NOW + 20 * 60 + 61).state == "late"
-    assert look.standing(connection(), old, NOW).state == "late"
+    before = account(polled_at=NOW - 123 * 60)  # 09:57
+    assert look.standing(one, before, NOW - 1800).state == "resting"
+    assert look.standing(one, before, NOW).state == "fine"
+    assert look.standing(one, before, NOW).ready
+    assert look.standing(one, before, NOW + 16 * 60).ready
+    assert look.standing(one, before, NOW + 18 * 60).state == "late"
+    assert look.standing(connection(), before, NOW).state == "late"
+
+
+def test_maintenance_excuses_nobody_who_was_late_before(connection: Any) -> None:
+    one = connection('maintenance = ["wed 10:00-11:50"]')
+    assert look.standing(one, account(polled_at=NOW - 3 * 3600), NOW - 1800).state == "late"
+
+
+@pytest.mark.parametrize(("days", "state"), [(1.05, "fine"), (1.15, "late"), (90, "late")])
+def test_a_bound_longer_than_the_time_between_two_maintenances(connection: Any, days: float, state: str) -> None:
+    """It lies in one of them whenever one looks back."""
+    one = connection('maintenance = ["02:00-04:00"]\nlate_after = "24h"')
+    assert look.standing(one, account(polled_at=NOW - days * 86400), NOW).state == state
+
+
+def test_one_that_is_always_left_alone_is_never_late(connection: Any) -> None:
+    one = connection('maintenance = ["00:00-24:00"]')
+    assert look.standing(one, account(polled_at=NOW - 90 * 86400), NOW).state == "resting"
 
 
 @pytest.mark.parametrize(
@@ -108,9 +125,10 @@ def test_maintenance_makes_nobody_late(connection: Any) -> None:
         (["01:00-02:00", "11:30-12:30"], "UTC", True),
     ],
 )
-def test_whether_a_moment_lies_within_a_window(windows: list[str], zone: str, inside: bool) -> None:
+def test_whether_a_moment_lies_within_a_window(connection: Any, windows: list[str], zone: str, inside: bool) -> None:
     """By the clocks there; a window that goes over midnight belongs to the day it begins on."""
-    assert look.within(windows, zone, NOW) is inside
+    one = connection(f"quiet_hours = {windows}\ntimezone = '{zone}'")
+    assert look.standing(one, account(), NOW).quiet is inside
 
 
 @pytest.mark.parametrize(

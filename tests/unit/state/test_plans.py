@@ -22,6 +22,7 @@ ASKED: dict[str, Callable[[Tx], object]] = {
     "pushes of targets": lambda tx: tx.outbox.of_targets("a", ["r:1"]),
     "pushes of contacts": lambda tx: tx.outbox.of_contacts([1]),
     "what is due": lambda tx: tx.outbox.due("a", 0.0, 10),
+    "what is due first": lambda tx: tx.outbox.first_due("a", 0.0),
     "fuses that tripped": lambda tx: tx.alerts.tripped({"fuse:a:update", "fuse:a:create"}),
     "opt-outs refused": lambda tx: tx.alerts.refused({"a", "b"}),
     "changes by hour": lambda tx: tx.alerts.changes({"a", "b"}, 5),
