@@ -130,8 +130,13 @@ class Outbox:
     def get(self, ids: Collection[int]) -> list[Owed]:
         return [_owed(r) for r in self._db.execute(_ORDERED.where(outbox.c.id.in_(ids)))] if ids else []
 
-    def listed(self, *, state: str | None = None, connection: str | None = None, limit: int = 100) -> list[Owed]:
+    def listed(
+        self, *, state: str | None = None, connection: str | None = None, but: str | None = None, limit: int = 100
+    ) -> list[Owed]:
+        """`but`: without those that have this reason."""
         query = select(outbox).order_by(outbox.c.lane, outbox.c.id).limit(limit)
+        if but is not None:
+            query = query.where(outbox.c.reason.is_distinct_from(but))
         if state is not None:
             query = query.where(outbox.c.state == state)
         if connection is not None:

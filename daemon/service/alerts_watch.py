@@ -69,7 +69,7 @@ class Watch:
         return {each.key: each for each in found if each.kind in self._settings.alerts.on}
 
     def _back(self, tx: Tx, now: float) -> dict[str, float]:
-        longest = max((one.late_after.total_seconds() for one in self._settings.enabled.values()), default=0.0)
+        longest = max((one.bound.total_seconds() for one in self._settings.enabled.values()), default=0.0)
         ended = tx.alerts.healed_since(now - max(2 * HOUR, longest))
         return {str(each.connection): each.healed_at or 0.0 for each in ended if each.kind in ("failed", "late")}
 
@@ -112,7 +112,7 @@ class Watch:
         for name, account in seen.accounts.items():
             if account.polled_at is None or not account.primed:
                 continue
-            bound = self._settings.connections[name].late_after.total_seconds()
+            bound = self._settings.connections[name].bound.total_seconds()
             over = seen.now - account.polled_at > bound
             if over and (f"late:{name}" in seen.alerts or self._had_its_time(seen, account, bound)):
                 yield words.late(name, account.polled_at, self._settings)

@@ -150,7 +150,7 @@ def consent_dead(name: str, count: int, since: float) -> Condition:
 
 
 def late(name: str, polled_at: float, settings: Settings) -> Condition:
-    bound = show_duration(settings.connections[name].late_after)
+    bound = show_duration(settings.connections[name].bound)
     text = f"{name} was last read to the end at {moment(polled_at)}, which should not be longer ago than {bound}"
     return Condition("late", name, polled_at, text, "rosterd status shows what it is doing")
 

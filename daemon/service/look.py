@@ -26,7 +26,7 @@ PROMISE = 60.0
 class Standing:
     """One connection as it stands. `lag`: seconds since the start of its last complete reading; None: there was none.
 
-    `ready`: enabled and read to the end within `bound` seconds (its `late_after`), not counting maintenance. `why`:
+    `ready`: enabled and read to the end within `bound` seconds (`Connection.bound`), not counting maintenance. `why`:
     what there is to say, in words. `quiet`: people are not written to now. `sweeping`: everything is being read.
     """
 
@@ -60,7 +60,7 @@ def all_ready(found: Iterable[Standing]) -> bool:
 def standing(one: Connection, account: Account | None, now: float) -> Standing:
     """`account`: None when the database has not met it yet."""
     known = account or Account(one.name, one.platform, "")
-    bound = one.late_after.total_seconds()
+    bound = one.bound.total_seconds()
     lag = None if known.polled_at is None else max(0.0, now - known.polled_at)
     times = windows(one)
     late = lag is not None and awake(times.resting, now - lag, now, bound)
@@ -91,7 +91,7 @@ def _state(one: Connection, times: Windows, known: Account, now: float, *, late:
         begun = "the first complete reading is under way" if known.sweep else "not read yet"
         return ("failing" if known.failures else "first"), _joined(begun, trouble)
     if late:
-        return "late", _joined(f"not read to the end within {span(one.late_after.total_seconds())}", trouble)
+        return "late", _joined(f"not read to the end within {span(one.bound.total_seconds())}", trouble)
     if times.resting(now):
         return "resting", "left alone: it is this platform's maintenance time"
     if known.paused_until is not None and known.paused_until > now:

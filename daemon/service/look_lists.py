@@ -131,9 +131,7 @@ def _books(name: str, kept: dict[str, Any]) -> Books:
 def _dead(tx: Tx) -> Iterator[Dead]:
     """The first few of each connection, a "no" before all others; not those that a person said to leave."""
     for name in tx.connections.all():
-        for push in tx.outbox.listed(state="dead", connection=name, limit=SHOWN):
-            if push.reason != DISMISSED:
-                yield _dead_push(push)
+        yield from map(_dead_push, tx.outbox.listed(state="dead", connection=name, but=DISMISSED, limit=SHOWN))
         for act in tx.outreaches.listed(("dead",), connection=name, limit=SHOWN):
             yield _dead_outreach(act)
 

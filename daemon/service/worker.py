@@ -244,6 +244,7 @@ class Worker:
 
     def _put_off(self, name: str, problem: RosterdError) -> None:
         """The run as a whole could not be: that is this connection's failure, to be tried again later."""
+        self.metrics.turn_ended(name, "failed", self.monotonic() - self.running[name].started)
         try:
             with self.store.transaction() as tx:
                 account = tx.connections.all()[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,6 +13,8 @@ import pytest
 
 from daemon.platforms.base import Cursor, OptOut, Page, Push
 from daemon.service import due
+from daemon.service.metrics import Metrics
+from daemon.service.worker import Worker
 from daemon.sync import cycle
 from daemon.sync.books import Report
 from daemon.sync.leases import Keeper
@@ -355,6 +358,18 @@ def test_a_defect_stops_one_connection_alone(served: Served) -> None:
     served.turns()
     assert served.account("b").failures == 0
     assert [row["city"] for row in served.b.rows.values()] == ["Turin"]
+
+
+def test_a_turn_that_could_not_even_begin_is_counted_as_failed(served: Served) -> None:
+    """Pointed at another account: nothing is read, and who looks at the numbers sees it."""
+    served.sides["b"] = lambda side: replace(side, account="twin:8@example.org")
+    served.turns()
+    served.sides["b"] = lambda side: replace(side, account="twin:9@example.org")
+    metrics = Metrics()
+    worker = Worker("w1", served.store, served.roster, metrics, threading.Event())
+    assert worker.turn("b") is None
+    assert 'rosterd_turns_total{connection="b",outcome="failed"} 1.0' in metrics.exposition().decode()
+    assert served.account("b").failures == 1
 
 
 def test_whoever_lost_the_connection_in_a_call_writes_nothing_of_it(new_served: Callable[..., Served]) -> None:

@@ -429,6 +429,8 @@ def test_on_another_address_everything_but_healthz_asks_for_the_token(tmp_path: 
         assert "rosterd_workers" in world.get("/metrics", Authorization=f"bearer {TOKEN}").text
         assert "All 2 connections" in world.get("/", Cookie=world.sign_in()).text
         assert world.get("/healthz", Host="roster.example.org").status == 200
+        assert json.loads(world.get("/healthz").text) == {"ok": True}  # not whom it works with, nor what ails it
+        assert "says" in json.loads(world.get("/healthz", Authorization=f"Bearer {TOKEN}").text)
 
 
 @pytest.mark.parametrize(

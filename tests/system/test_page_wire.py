@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import event
 
 from daemon import logs
-from daemon.errors import StopSync
+from daemon.errors import Busy
 from daemon.service import http_wire
 from daemon.service.http import Server
 from daemon.service.metrics import Metrics
@@ -260,7 +260,7 @@ def test_a_port_that_is_taken_is_said_with_who_has_it(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         world = PageWorld(tmp_path, f'listen = "127.0.0.1:{port}"', empty=True)
-        with not_up(world), pytest.raises(StopSync) as refused:
+        with not_up(world), pytest.raises(Busy) as refused:
             world.__enter__()
     assert f"127.0.0.1:{port} is taken by process {os.getpid()} (" in str(refused.value)
     assert "listen" in refused.value.hint
@@ -268,7 +268,7 @@ def test_a_port_that_is_taken_is_said_with_who_has_it(tmp_path: Path) -> None:
 
 def test_an_address_of_another_machine_is_said(tmp_path: Path) -> None:
     world = PageWorld(tmp_path, f'listen = "192.0.2.1:0"\ntoken = "{TOKEN}"', empty=True)
-    with not_up(world), pytest.raises(StopSync, match=r"192\.0\.2\.1:0 is no address of this machine"):
+    with not_up(world), pytest.raises(Busy, match=r"192\.0\.2\.1:0 is no address of this machine"):
         world.__enter__()
 
 
@@ -288,7 +288,7 @@ def test_other_settings_take_effect_while_it_runs(tmp_path: Path) -> None:
         world.server.reload(world.configure(f'token = "{TOKEN}"'))
         assert world.server.port == before
         cookie = world.sign_in()
-        with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(StopSync):
+        with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(Busy):
             world.server.reload(world.configure(f'listen = "127.0.0.1:{other.getsockname()[1]}"'))
         assert world.server.port == before
         assert "Sign out" in world.get("/", Cookie=cookie).text
@@ -326,7 +326,7 @@ def test_the_same_port_is_opened_to_others_and_closed_again(tmp_path: Path) -> N
     with PageWorld(tmp_path, f'listen = "127.0.0.1:{port}"', empty=True) as world:
         world.server.reload(world.configure(f'listen = "0.0.0.0:{port}"\ntoken = "{TOKEN}"'))
         assert (_status(port), world.server.port) == (401, port)
-        with pytest.raises(StopSync):
+        with pytest.raises(Busy):
             world.server.reload(world.configure(f'listen = "192.0.2.1:{port}"\ntoken = "{TOKEN}"'))
         assert (_status(port), world.server.port) == (401, port)
         world.server.reload(world.configure(f'listen = "127.0.0.1:{port}"'))

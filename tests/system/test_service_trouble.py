@@ -157,8 +157,8 @@ def test_a_clock_that_jumps(world: ServiceWorld, tmp_path: Path) -> None:
     clock = tmp_path / "clock"
     clock.write_text("-3600")
     with world.serve(patience={"STAGGER": 1.5}, env={"CLOCK": str(clock)}) as service:
-        service.ready()
-        jumps(service, clock, -7200.0)  # while late ones are staggered
+        service.saw("run.started")
+        jumps(service, clock, -7200.0)  # the others are late too, and staggered by the clock before
         wait_for(lambda: len(world.sandbox.telerivet) == 2, "the contacts")
         jumps(service, clock, -3600.0)
         world.edit_all("Oslo")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,12 @@ import pytest
 
 from daemon import settings
 from daemon.service import look
+from daemon.service.look_figures import figures
+from daemon.service.look_lists import SHOWN, overview
 from daemon.settings_parts import Connection
-from state.model import Account
+from daemon.sync.plan import DISMISSED
+from state.model import CREATE_LANE, Account, Owed
+from state.store import Store
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC).timestamp()  # a Wednesday
 
@@ -80,6 +85,13 @@ def test_one_that_is_switched_off_keeps_nobody_from_being_ready(connection: Any)
     assert not look.all_ready([off, look.standing(connection(), None, NOW)])
 
 
+@pytest.mark.parametrize(("hours", "state"), [(1.5, "fine"), (2.1, "late")])
+def test_one_that_is_read_seldom_is_late_only_after_twice_as_long(connection: Any, hours: float, state: str) -> None:
+    """Else it would be late before it is due: every hour, and half an hour until late."""
+    found = look.standing(connection('every = "1h"'), account(polled_at=NOW - hours * 3600), NOW)
+    assert (found.state, found.bound) == (state, 7200)
+
+
 def test_maintenance_makes_nobody_late(connection: Any) -> None:
     """Its time does not count: afterwards the next reading has what was left of its bound."""
     one = connection('maintenance = ["wed 10:00-11:50"]')
@@ -129,6 +141,21 @@ def test_whether_a_moment_lies_within_a_window(connection: Any, windows: list[st
     """By the clocks there; a window that goes over midnight belongs to the day it begins on."""
     one = connection(f"quiet_hours = {windows}\ntimezone = '{zone}'")
     assert look.standing(one, account(), NOW).quiet is inside
+
+
+def test_what_a_person_has_left_hides_nothing_that_was_refused_since(connection: Any, tmp_path: Path) -> None:
+    """More of those than the page has room for."""
+    connection()
+    config = settings.load(tmp_path / "config.toml")
+    with closing(Store(f"sqlite:///{tmp_path}/state.db")) as store, store.transaction() as tx:
+        tx.connections.add(account())
+        reasons = [DISMISSED] * (SHOWN + 1) + ["its phone is taken there"]
+        tx.outbox.add(
+            Owed("strive", CREATE_LANE, None, f"c:{number}", "create", {}, "dead", reason=reason, created_at=NOW)
+            for number, reason in enumerate(reasons)
+        )
+        assert [push.why for push in overview(tx, config, NOW, hours=48).dead] == ["its phone is taken there"]
+        assert [one.pushes for one in figures(tx, config, NOW).owed] == [1]
 
 
 @pytest.mark.parametrize(
