@@ -215,7 +215,7 @@ def check_fuse(cycle: Cycle, *, reading: str | None = None) -> bool:
         if _plan_under_way(cycle, tx, known, but=reading):
             return False
         now = cycle.roster.clock()
-        since = whole.in_parts_since(known, tx.leases.holders(), now)
+        since = whole.in_parts_since(known, tx.leases.holders(), cycle.roster, now)
         passed = tx.passed.all(since)
         cycle.report.tripped = fuse.check(tx, cycle.roster, passed)
         tx.passed.put(passed if since is not None else {}, at=now)

@@ -33,10 +33,11 @@ def waited_long(tx: Tx, now: float) -> bool:
     return since is not None and now - since >= PATIENCE
 
 
-def in_parts_since(known: Mapping[str, Account], at_work: Collection[str], now: float) -> float | None:
+def in_parts_since(known: Mapping[str, Account], at_work: Collection[str], roster: Roster, now: float) -> float | None:
     """When the first of the readings began whose plan may be a part of more to come; None: there is none."""
+    under_way = waited_for(known, at_work, roster, now).intersection(at_work)
     marked = {name: known[name].reading_since or 0.0 for name in _marked(known)}
-    return min((at for name, at in marked.items() if name in at_work or 0 <= now - at < GIVEN_UP), default=None)
+    return min((at for name, at in marked.items() if name in under_way or 0 <= now - at < GIVEN_UP), default=None)
 
 
 def _marked(known: Mapping[str, Account]) -> set[str]:
