@@ -11,7 +11,7 @@ RosterdError
 ├── StopSync       end the run: going on could do harm
 ├── BadConfig      nothing was started: the configuration is wrong (exit 78)
 ├── BadPlan        nothing was started: the file is not a plan that could be applied (exit 2)
-└── Busy           another instance holds the database (exit 75)
+└── Busy           another holds the database, or the address of the page (exit 75)
 """
 
 from __future__ import annotations
@@ -76,4 +76,4 @@ class BadPlan(RosterdError):
 
 
 class Busy(RosterdError):
-    """Another instance is running on the same database."""
+    """Another instance is running on the same database, or the address of the page is taken: try again later."""

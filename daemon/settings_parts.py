@@ -59,7 +59,8 @@ class Defaults(Part):
     direction: Direction = Field(default="both", description="both: read and write; in: only read; out: only write.")
     late_after: Duration = Field(
         default=minutes(30),
-        description="A connection not read to the end for so long is late: /readyz and alerts say so.",
+        description="A connection not read to the end for so long, and for twice its `every`, is late: /readyz and "
+        "alerts say so.",
     )
     timezone: TimeZone = Field(default="UTC", description="Of the times below.")
     quiet_hours: list[Window] = Field(
@@ -108,6 +109,11 @@ class Connection(Defaults, ABC):
     def name(self) -> str:
         """The key of the table: `strive_atl` in `[connections.strive_atl]`."""
         return self._name
+
+    @property
+    def bound(self) -> timedelta:
+        """How long ago the last complete reading may have begun. One that is not due yet is not late."""
+        return max(self.late_after, 2 * self.every)
 
     @property
     @abstractmethod

@@ -77,8 +77,8 @@ def backup_into(store: Store, folder: Path, *, now: float, keep: int | None = No
     _sweep_parts(folder, now)
     if keep is None:
         return made, []
-    others = sorted(each for each in folder.iterdir() if NAME.fullmatch(each.name) and each != made)
-    old = others[: len(others) + 1 - max(1, keep)]
+    others = sorted((each for each in folder.iterdir() if NAME.fullmatch(each.name) and each != made), reverse=True)
+    old = others[max(1, keep) - 1 :]
     for each in old:
         each.unlink(missing_ok=True)
     return made, old

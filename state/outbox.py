@@ -130,8 +130,13 @@ class Outbox:
     def get(self, ids: Collection[int]) -> list[Owed]:
         return [_owed(r) for r in self._db.execute(_ORDERED.where(outbox.c.id.in_(ids)))] if ids else []
 
-    def listed(self, *, state: str | None = None, connection: str | None = None, limit: int = 100) -> list[Owed]:
+    def listed(
+        self, *, state: str | None = None, connection: str | None = None, but: str | None = None, limit: int = 100
+    ) -> list[Owed]:
+        """`but`: without those that have this reason."""
         query = select(outbox).order_by(outbox.c.lane, outbox.c.id).limit(limit)
+        if but is not None:
+            query = query.where(outbox.c.reason.is_distinct_from(but))
         if state is not None:
             query = query.where(outbox.c.state == state)
         if connection is not None:
@@ -166,6 +171,12 @@ class Outbox:
             .order_by(outbox.c.connection, outbox.c.kind)
         )
         return {(connection, kind): count for connection, kind, count in self._db.execute(query)}
+
+    def uncounted_since(self) -> float | None:
+        """When the oldest of what the fuse has neither held nor let pass arose; None when there is nothing."""
+        mine = (outbox.c.state == "open", outbox.c.approved == 0, outbox.c.kind != "consent")
+        first: float | None = self._db.execute(select(func.min(outbox.c.created_at)).where(*mine)).scalar()
+        return first
 
     def hold(self, connection: str, kind: str) -> None:
         """Set the unapproved rows of this kind aside."""

@@ -13,9 +13,9 @@ NAMES = ("postgresql", "postgres", "postgresql+psycopg")
 """How its addresses may begin."""
 REACHED_WITHIN = 10
 """Seconds to get a connection in."""
-STALLED = "30s"
-"""A writer that says nothing for so long within a transaction is cut off: nobody else could write, and the others'
-leases (60 seconds, unless configured otherwise) would run out."""
+STALLED = 30.0
+"""Seconds. A writer that says nothing for so long within a transaction is cut off: nobody else could write, and the
+others' leases (60 seconds, unless configured otherwise) would run out."""
 
 _KEY = 7263846  # any number that only rosterd uses
 _ONE_WRITER = text(
@@ -61,7 +61,7 @@ def _stays_here(url: URL) -> bool:
     return all(not host or host.startswith(("/", "@", "127.")) or host in ("localhost", "::1") for host in hosts)
 
 
-def one_writer(connection: Connection) -> None:
+def one_writer(connection: Connection, stalled: float = STALLED) -> None:
     """Wait until nobody else writes; let the next one write when this transaction ends.
 
     A page is read, decided about and written. Two pages at once, of two workers, would each decide on what the other
@@ -70,7 +70,7 @@ def one_writer(connection: Connection) -> None:
     what is read after it was committed before it.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(_ONE_WRITER, {"stalled": STALLED, "key": _KEY})
+        connection.execute(_ONE_WRITER, {"stalled": f"{stalled * 1000:.0f}ms", "key": _KEY})
 
 
 def looking(connection: Connection) -> Connection:

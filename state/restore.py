@@ -23,14 +23,15 @@ def restore(backup: Path, database: Path, *, now: float) -> Path | None:
     damaged, no backup of ours, or written by a newer rosterd; nothing was changed then.
     """
     _must_be_ours(backup, database)
-    make_private(database.with_name(database.name + ".lock"))  # and its folder
     lock = FileLock(database)
+    make_private(lock.path)  # and its folder
     lock.take()
     try:
         with made(database, "database") as part:
             copy_sqlite(backup, part)
             settle(part)
             _read_all_again(part)
+            _leave_to_its_owner(database, part, lock.path)
             kept = _set_aside(database, now)
             put(part, database, force=True)
         return kept
@@ -67,9 +68,20 @@ def _revision(db: sqlite3.Connection) -> str | None:
 
 
 def _read_all_again(copy: Path) -> None:
-    """Without the time of its last sweep a connection is due for one. Its cursor stays: it is older, and repeats."""
+    """Without the time of its last sweep a connection is due for one; one that was under way begins anew. The cursor of
+    the feed stays: it is older, and repeats."""
     with contextlib.closing(bare(copy)) as db:
         db.execute("UPDATE connections SET swept_at = NULL")
+        db.execute("UPDATE connections SET cursor = '{}' WHERE sweep > swept")
+
+
+def _leave_to_its_owner(database: Path, *made: Path) -> None:
+    """What root puts back belongs to whom the old one did, or its folder does: the service is a user of its own."""
+    if os.geteuid() != 0:
+        return
+    owner = (database if database.exists() else database.parent).stat()
+    for each in made:
+        os.chown(each, owner.st_uid, owner.st_gid)
 
 
 def _set_aside(database: Path, now: float) -> Path | None:

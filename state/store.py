@@ -23,8 +23,8 @@ from state.links import Links
 from state.migrate import revision, upgrade
 from state.outbox import Outbox
 from state.outreaches import Outreaches
-from state.postgresql import looking, one_writer
-from state.records import Connections, Holds, Journal, Runs
+from state.postgresql import STALLED, looking, one_writer
+from state.records import Connections, Holds, Journal, Passed, Runs
 from state.trouble import Troubled, trouble_of
 from state.workers import Workers
 
@@ -42,6 +42,7 @@ class Tx:
         self.journal = Journal(connection)
         self.holds = Holds(connection)
         self.runs = Runs(connection)
+        self.passed = Passed(connection)
         self.hours = Hours(connection)
         self.leases = Leases(connection)
         self.alerts = Alerts(connection)
@@ -60,19 +61,24 @@ class Store:
     `url`: an SQLAlchemy URL, sqlite:////path/state.db or postgresql://host/name. `exclusive=False` opens it beside a
     running sync, as it is: to look at it, and for single transactions of people who decide something. Raises
     StateError with a hint; Locked when another process holds the file.
+
+    `stalled`: seconds after which a transaction that says nothing is cut off (PostgreSQL): nobody else can write.
+    `revision_before`: the shape we found and brought up to date; None where it was empty, or was left as it is.
     """
 
     def __init__(self, url: str, *, exclusive: bool = True) -> None:
         self.url = url
+        self.stalled = STALLED
         self._turn = threading.RLock()  # SQLite has one writer; waiting here is fairer than its busy loop
         self._held = _Held()
         self._lock: FileLock | None = None
+        self.revision_before: str | None = None
         self.path = sqlite_path(url)
         if self.path is not None:
             self._open_file(self.path, exclusive)
         try:
             if exclusive:
-                upgrade(url)
+                self.revision_before, _ = upgrade(url)
             self.engine: Engine = engine(url)
             if exclusive and self.path is not None:
                 self._nobody_else()
@@ -107,7 +113,7 @@ class Store:
         Raises LeaseLost, before anything is done, when this thread is `holding` a lease that is not its any more.
         """
         with self._turn, self.engine.begin() as connection:
-            one_writer(connection)
+            one_writer(connection, self.stalled)
             tx = Tx(connection)
             if (lease := self._held.lease) is not None and not tx.leases.renew(lease):
                 raise LeaseLost(f"the lease on {', '.join(lease.names)} has run out; another worker may go on there")

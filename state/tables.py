@@ -15,7 +15,8 @@ runs          one row a run, with its books
 hours         what each connection read and was sent in each hour: the chart, and what is usual
 alerts        what broke, who was told of it, and of its end
 workers       the processes that work on this database
-counters      numbers handed out by us (contact ids), so that a page can be written in bulk
+counters      numbers: ids handed out by us (of contacts), so that a page can be written in bulk; what the fuse let pass
+              of a plan that is not whole yet
 """
 
 from __future__ import annotations
@@ -283,7 +284,7 @@ workers = Table(
     Column("version", _string, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("seen_at", Float, nullable=False),  # by the database's clock
-    Column("doing", _text, nullable=False),
+    Column("doing", _text, nullable=False),  # what it does, and which configuration it goes by: see workers.py
 )
 
 counters = Table(

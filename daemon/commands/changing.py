@@ -17,7 +17,9 @@ from daemon.errors import BadConfig
 from daemon.output import say
 from daemon.settings import Settings
 from daemon.settings_problems import Found, Tree
+from daemon.settings_secrets import DATABASE
 from daemon.settings_sources import gather
+from daemon.settings_types import has_password
 
 WHOM = frozenset({"mapping", "where", "direction", "region", "enabled"})
 """Keys of a connection that decide who is met there, or what is sent."""
@@ -63,7 +65,7 @@ def change(path: Path, name: str, typed: str | None) -> Done:
     text = configfile.read(path)
     now = gather(path)
     found = key(name, now.tree)
-    _settable(found)
+    _settable(found, typed)
     value = UNSET if typed is None else found.typed(typed)
     new = configfile.changed(text, found.loc, value)
     try:
@@ -75,8 +77,9 @@ def change(path: Path, name: str, typed: str | None) -> Done:
     return _done(path, found, text, new, settings, now)
 
 
-def _settable(found: keys.Key) -> None:
-    if found.secret:
+def _settable(found: keys.Key, typed: str | None) -> None:
+    plain = found.loc == DATABASE and not has_password(typed or "")
+    if found.secret and not plain:
         variable = "ROSTERD_" + "__".join(found.loc).upper()
         raise click.UsageError(
             f"{found.name} is a secret, and a command line is remembered and seen by others. Write it into a file, "

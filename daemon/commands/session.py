@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from daemon import assemble, logs
 from daemon import settings as config
 from daemon.commands.options import Globals
-from daemon.errors import SkipRecord
+from daemon.errors import Busy, RosterdError, SkipRecord
 from daemon.platforms import registry
 from daemon.settings import Settings
+from daemon.sync import agreed
 from daemon.sync.leases import Keeper, owner
 from daemon.sync.roster import Roster
 from state.store import Store, Tx
@@ -55,11 +57,14 @@ class Session:
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[Roster]:
-        """What a run works with: the database, and our leases of the connections, given back at the end."""
+        """What a run works with: the database, and our leases of the connections, given back at the end. Raises Busy
+        where workers go by another configuration."""
         with self.store() as store:
             keeper = Keeper(store, owner(), self.settings.service.lease.total_seconds())
             try:
-                yield self.roster(store, keeper)
+                roster = self.roster(store, keeper)
+                agreed.same_as_workers(roster)
+                yield roster
             finally:
                 keeper.close()
 
@@ -67,7 +72,10 @@ class Session:
     def store(self, *, exclusive: bool = True) -> Iterator[Store]:
         """The database, closed at the end; `exclusive`: ours alone. Raises Busy when another process holds it."""
         with assemble.state_errors():
-            store = assemble.open_store(self.settings.state.url, exclusive=exclusive)
+            try:
+                store = assemble.open_store(self.settings.state.url, exclusive=exclusive)
+            except Busy as problem:
+                raise _held_by_service(self.settings.state.url, problem) from None
             try:
                 yield store
             finally:
@@ -87,6 +95,22 @@ class Session:
             roster = self.roster(store)
             with store.transaction() as tx:
                 yield tx, roster
+
+
+def _held_by_service(url: str, problem: Busy) -> Busy:
+    """The same, with what else to do where it is a running service that holds the database."""
+    with contextlib.suppress(RosterdError, SQLAlchemyError):
+        store = assemble.open_store(url, exclusive=False)
+        try:
+            with store.look() as tx:
+                pids = [worker.name.split(":")[1] for worker in tx.workers.all()]
+        finally:
+            store.close()
+        for pid in pids:
+            if str(problem).endswith(f" process {pid}"):
+                hint = f"a running service does this by itself; `kill -USR1 {pid}` has it read everything now. "
+                return Busy(str(problem), hint=hint + "Holds are decided beside it: rosterd holds list")
+    return problem
 
 
 def set_up_log(options: Globals, settings: Settings | None = None) -> None:

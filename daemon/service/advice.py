@@ -22,7 +22,7 @@ def steps(wanted: Wanted, config: Path, staged: Path | None = None) -> list[str]
     there = staged or config
     table = _read(there)
     return [
-        *_config(wanted, config, there),
+        *_config(wanted, config, there, table),
         *_database(wanted, config, table),
         *(() if wanted.user else _keys(wanted, config, table)),
         *_start(wanted),
@@ -37,21 +37,32 @@ def _read(config: Path) -> dict[str, Any]:
         return {}
 
 
-def _config(wanted: Wanted, config: Path, there: Path) -> Iterator[str]:
+def _config(wanted: Wanted, config: Path, there: Path, table: dict[str, Any]) -> Iterator[str]:
     if not there.exists():
         yield f"write the configuration: {config} (`rosterd init --dir {config.parent}` makes a first one)"
-    if not wanted.user and not (there.exists() and there.stat().st_mode & stat.S_IROTH):
-        yield f"let the service read it, so keep keys out of it: chmod 644 {config}"
+    if not wanted.user and (closed := list(dict.fromkeys(_closed(config, there, table)))):
+        yield f"let the service read it, so keep keys out of it: chmod a+rX {' '.join(map(str, closed))}"
+
+
+def _closed(config: Path, there: Path, table: dict[str, Any]) -> Iterator[Path]:
+    """What a user without rights could not open of the configuration and the mappings that it names."""
+    named = [one.get("mapping") for one in _tables(table.get("connections")).values()]
+    for file in [Path(config.name), *(Path(name) for name in named if isinstance(name, str))]:
+        for part, needed in ((file.parent, stat.S_IXOTH), (file, stat.S_IROTH)):
+            found = there.parent / part
+            if found.exists() and not found.stat().st_mode & needed:
+                yield config.parent / part
+    if not there.exists():
+        yield config
 
 
 def _database(wanted: Wanted, config: Path, table: dict[str, Any]) -> Iterator[str]:
     """The built-in place is that of the machine's one roster; any other has to be named, and be one it may write to."""
-    state, service = table.get("state"), table.get("service")
-    url = state.get("url") if isinstance(state, dict) else None
-    if not _writable(wanted, config, url):
+    state, service = (_tables(table).get(name, {}) for name in ("state", "service"))
+    if "url_file" not in state and not _writable(wanted, config, state.get("url")):
         yield f"say in {config} where the database is, for the service writes nowhere else:"
         yield f'    [state]  url = "{database(wanted)}"'
-    if wanted.name and not wanted.sync and not (isinstance(service, dict) and "listen" in service):
+    if wanted.name and not wanted.sync and "listen" not in service:
         yield f"give the roster a port of its own: [service]  listen, unless it is the only one on {DEFAULT_PORT}"
 
 
@@ -85,18 +96,17 @@ def _keys(wanted: Wanted, config: Path, table: dict[str, Any]) -> Iterator[str]:
 
 def credentials(table: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
     """(credential, file) for each secret that the configuration names by file. A credential is taken before a file."""
-    connections = table.get("connections")
-    tables = [
-        *(
-            (f"connections__{name}", one)
-            for name, one in (connections if isinstance(connections, dict) else {}).items()
-        ),
-        *((name, table.get(name)) for name in ("service", "alerts")),
-    ]
-    for prefix, one in tables:
-        for key, value in (one if isinstance(one, dict) else {}).items():
+    named = {f"connections__{name}": one for name, one in _tables(table.get("connections")).items()}
+    named |= {name: one for name, one in _tables(table).items() if name in ("state", "service", "alerts")}
+    for prefix, one in named.items():
+        for key, value in one.items():
             if key.endswith("_file") and isinstance(value, str):
                 yield f"{prefix}__{key.removesuffix('_file')}", str(folder / value)
+
+
+def _tables(found: Any) -> dict[str, dict[str, Any]]:
+    """The tables in what should be a table of tables; what else is in there is for `rosterd check` to say."""
+    return {name: one for name, one in found.items() if isinstance(one, dict)} if isinstance(found, dict) else {}
 
 
 def _start(wanted: Wanted) -> Iterator[str]:

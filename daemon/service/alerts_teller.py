@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from daemon.logs import logger
 from daemon.service.alerts_storage import Storage
@@ -136,8 +136,8 @@ class Teller:
                 due = tx.alerts.due(self._clock(), AT_ONCE)
             for alert in due:
                 self._tell_one(alert, down)
-        except DBAPIError as problem:
-            log.debug("alert.not_told_yet", error=str(problem.orig))  # whoever syncs meets it too, and says so once
+        except SQLAlchemyError as problem:  # whoever syncs meets it too, and says so once
+            log.debug("alert.not_told_yet", error=str(getattr(problem, "orig", problem)))
 
     def _tell_storage(self, down: set[str]) -> None:
         alert = self._storage.take(self._clock())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from daemon.service import alerts_words as words
 from daemon.service import norms
 from daemon.service.alerts_words import Condition
 from daemon.settings import Settings
 from daemon.sync import fuse
+from daemon.sync.accounts import NEEDED
 from daemon.sync.roster import FUSE
+from daemon.sync.windows import awake
 from state.alerts import Alert
 from state.model import Account
 from state.store import Tx
@@ -18,7 +21,6 @@ from state.store import Tx
 HOUR = 3600.0
 WEEK = 7 * 24
 """Hours after which an unusual level is what is usual."""
-PERSON = "a person is needed"
 Resting = Callable[[str, float], bool]
 """Whether this connection is in a maintenance window at this moment."""
 
@@ -67,7 +69,7 @@ class Watch:
         return {each.key: each for each in found if each.kind in self._settings.alerts.on}
 
     def _back(self, tx: Tx, now: float) -> dict[str, float]:
-        longest = max((one.late_after.total_seconds() for one in self._settings.enabled.values()), default=0.0)
+        longest = max((one.bound.total_seconds() for one in self._settings.enabled.values()), default=0.0)
         ended = tx.alerts.healed_since(now - max(2 * HOUR, longest))
         return {str(each.connection): each.healed_at or 0.0 for each in ended if each.kind in ("failed", "late")}
 
@@ -79,7 +81,7 @@ class Watch:
             since = self._failing_since(account, seen.now)
             why = account.paused_why or "it fails"
             told = f"failed:{name}" in seen.alerts
-            if since is not None and (told or seen.now - since >= after or why.startswith(PERSON)):
+            if since is not None and (told or seen.now - since >= after or why.startswith(NEEDED)):
                 yield words.failed(name, since, why)
 
     def _failing_since(self, account: Account, now: float) -> float | None:
@@ -110,24 +112,21 @@ class Watch:
         for name, account in seen.accounts.items():
             if account.polled_at is None or not account.primed:
                 continue
-            bound = self._settings.connections[name].late_after.total_seconds()
+            bound = self._settings.connections[name].bound.total_seconds()
             over = seen.now - account.polled_at > bound
             if over and (f"late:{name}" in seen.alerts or self._had_its_time(seen, account, bound)):
                 yield words.late(name, account.polled_at, self._settings)
 
     def _had_its_time(self, seen: Seen, account: Account, bound: float) -> bool:
-        """A worker that has only just started, or a connection that is only just back, may catch up first.
+        """A worker that has only just started, or a connection that is only just back, may catch up first; and it is
+        left alone while its platform is in maintenance.
 
-        While it fails, that is what is said.
+        While it fails, that is what is said, if it is to be said at all.
         """
-        fails = account.failures > 0 or f"failed:{account.name}" in seen.alerts
-        free_since = max(self._began, seen.back.get(account.name, 0.0))
-        return not fails and seen.now - free_since > bound and not self._rested(account.name, seen.now, bound)
-
-    def _rested(self, name: str, now: float, bound: float) -> bool:
-        """Whether it was left alone on purpose within its bound; after that it has its whole time to catch up."""
-        step = max(60.0, bound / 60)
-        return any(self._resting(name, now - back * step) for back in range(int(bound / step) + 1))
+        failing = account.failures > 0 or f"failed:{account.name}" in seen.alerts
+        fails = failing and "failed" in self._settings.alerts.on
+        free_since = max(account.polled_at or 0.0, self._began, seen.back.get(account.name, 0.0))
+        return not fails and awake(partial(self._resting, account.name), free_since, seen.now, bound)
 
     # its own norm
 

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from daemon.sync import accounts, whole
 from daemon.sync.roster import Roster, Side
 from state.model import Account
 from state.store import Tx
@@ -19,8 +20,6 @@ JITTER = 0.1
 """Of `every`: connections that began together drift apart, and a fleet of rosters does not call at one second."""
 LONGEST_JITTER = 30.0
 """Seconds. How soon an opt-out is heard is promised."""
-LONGEST_REST = 86400.0
-"""Seconds. A rest that ends later was written by a clock that was set back since."""
 STAGGER = 1.0
 """Seconds between two connections that are both late, as after a long stop: all at once would be a stampede."""
 
@@ -51,18 +50,20 @@ def turns(tx: Tx, roster: Roster, now: float) -> dict[str, float]:
     """For each connection, when its next turn is due (seconds since 1970; now or earlier: at once). Those that another
     worker is at are left out."""
     known, at_work = tx.connections.all(), tx.leases.holders()
+    free = _free(roster, {name: owner for name, (owner, _) in at_work.items()})
     primed = all(name in known and known[name].primed for name in roster.sides)
-    standing = Standing(primed, any(known[n].reading_since is not None for n in at_work if n in known))
-    owed = {name: Owed(*tx.outbox.first_due(name, now)) for name, side in roster.sides.items() if side.writes}
+    standing = Standing(primed, bool(whole.waited_for(known, at_work, roster, now)))
+    owed = {name: Owed(*tx.outbox.first_due(name, now)) for name, side in free.items() if side.writes}
     return {
-        name: next_turn(known.get(name), side, owed.get(name, Owed()), standing, now)
-        for name, side in roster.sides.items()
-        if not _anothers(roster, at_work.get(name))
+        name: next_turn(known.get(name), side, owed.get(name, Owed()), standing, now) for name, side in free.items()
     }
 
 
-def _anothers(roster: Roster, holder: tuple[str, float] | None) -> bool:
-    return holder is not None and (roster.keeper is None or holder[0] != roster.keeper.owner)
+def _free(roster: Roster, owners: Mapping[str, str]) -> dict[str, Side]:
+    """Those that no other worker has, nor one that shares its credential: there is nothing to try until he lets go."""
+    me = None if roster.keeper is None else roster.keeper.owner
+    others = {name for name, owner in owners.items() if owner != me}
+    return {name: side for name, side in roster.sides.items() if others.isdisjoint(roster.group(name))}
 
 
 def next_turn(account: Account | None, side: Side, owed: Owed, standing: Standing, now: float) -> float:
@@ -76,7 +77,8 @@ def next_turn(account: Account | None, side: Side, owed: Owed, standing: Standin
 def next_reading(account: Account, side: Side, now: float) -> float:
     """When its feed is to be read, or the sweep under way to go on."""
     polled = account.polled_at
-    if account.asked_at is not None or account.sweep > account.swept or polled is None or polled > now:
+    cut_off = account.sweep > account.swept or account.reading_since is not None
+    if account.asked_at is not None or cut_off or polled is None or polled > now:
         return now
     return polled + side.every + min(JITTER * side.every, LONGEST_JITTER) * spread(side.name, int(polled))
 
@@ -96,8 +98,7 @@ def _sending(account: Account, side: Side, owed: Owed, standing: Standing, now: 
 
 def rests_until(account: Account, side: Side, now: float) -> float:
     """Until when it is left alone; 0 when it need not be."""
-    paused = account.paused_until or 0.0
-    until = paused if paused <= now + LONGEST_REST else 0.0
+    until = accounts.paused_until(account, now)
     return max(until, side.windows.resting_until(now)) if side.windows.resting(now) else until
 
 

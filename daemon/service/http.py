@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 
 from daemon import logs
-from daemon.errors import StopSync
+from daemon.errors import Busy, RosterdError, StopSync
 from daemon.service.http_holder import holder
 from daemon.service.http_wire import Bounded
 from daemon.service.metrics import Metrics
 from daemon.service.page_access import Access
 from daemon.service.page_desk import PATIENCE, Desk
-from daemon.service.page_site import Site
+from daemon.service.page_site import Answer, Question, Site
 from daemon.settings import Settings
 from daemon.sync.roster import Roster
 from state.store import Store
@@ -40,12 +40,11 @@ class Server:
     ) -> None:
         self._settings, self._clock = settings, clock
         self._desk = Desk(settings, store, metrics, clock=clock, health=health, roster=roster, patience=patience)
-        self._site = self._new_site(settings)
         self._socket: Bounded | None = None
         self._listen = ""
         self._log = logs.logger("rosterd.page")
 
-    def _new_site(self, settings: Settings) -> Site:
+    def _site(self, settings: Settings) -> Site:
         return Site(Access(settings.service, self._clock), self._desk)
 
     @property
@@ -54,14 +53,19 @@ class Server:
         return None if self._socket is None else int(self._socket.server_port)
 
     def start(self) -> None:
-        """Listen, if the settings say so. Raises StopSync with what is in the way, and what to do about it."""
-        self._open(self._settings)
+        """Listen, if the settings say so. Raises Busy (it may pass) or StopSync with what is in the way, and what to
+        do about it."""
+        self._open(self._settings.service.listen, self._site(self._settings))
 
     def reload(self, settings: Settings) -> None:
-        """Go by other settings. Raises StopSync when it cannot listen where they say: then all stays as it was."""
+        """Go by other settings. Raises as `start` when it cannot listen where they say: then all stays as it
+        was."""
+        site = self._site(settings)
         if settings.service.listen != self._listen:
-            self._open(settings)
-        self._settings, self._site = settings, self._new_site(settings)
+            self._open(settings.service.listen, site)
+        elif self._socket is not None:
+            self._socket.answer = site.answer
+        self._settings = settings
         self._desk.take(settings)
 
     def stop(self) -> None:
@@ -69,37 +73,46 @@ class Server:
         old, self._socket, self._listen = self._socket, None, ""
         _close(old)
 
-    def _open(self, settings: Settings) -> None:
-        """Listen at the new address before the old one is let go of."""
-        listen, old = settings.service.listen, self._socket
-        new = _bound(listen, self) if listen else None
+    def _open(self, listen: str, site: Site) -> None:
+        """Listen at the new address before the old one is let go of, unless it is the same port: nobody has that twice.
+        Each goes by the rules of its own settings."""
+        old = self._socket
+        in_the_way = old if old is not None and listen.endswith(f":{old.server_port}") else None
+        _close(in_the_way)
+        try:
+            new = _bound(listen, site.answer) if listen else None
+        except RosterdError:
+            if in_the_way is not None:
+                self._serve(self._listen, _bound(self._listen, in_the_way.answer))
+            raise
+        self._serve(listen, new)
+        _close(old if old is not in_the_way else None)
+        if new is not None:
+            self._log.info("page.listening", listen=listen, port=self.port, guarded=site.public)
+
+    def _serve(self, listen: str, new: Bounded | None) -> None:
         self._socket, self._listen = new, listen
-        _close(old)
         if new is not None:
             threading.Thread(target=new.serve_forever, args=(0.1,), name="rosterd-page", daemon=True).start()
-            self._log.info("page.listening", listen=listen, port=self.port, guarded=settings.service.public)
-
-    def _site_now(self) -> Site:
-        return self._site
 
 
-def _bound(listen: str, server: Server) -> Bounded:
+def _bound(listen: str, answer: Callable[[Question], Answer]) -> Bounded:
     host, _, port = listen.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
     name = "127.0.0.1" if bare == "localhost" else bare
     try:
-        return Bounded(name, int(port), lambda asked: server._site_now().answer(asked))
+        return Bounded(name, int(port), answer)
     except OSError as problem:
         raise _refused(listen, int(port), problem) from None
 
 
-def _refused(listen: str, port: int, problem: OSError) -> StopSync:
+def _refused(listen: str, port: int, problem: OSError) -> RosterdError:
     another = 'give [service] another `listen`, or "" for none'
     match problem.errno:
         case errno.EADDRINUSE:
-            return StopSync(f"{listen} is taken by {holder(port)}", hint=f"stop that, or {another}")
-        case errno.EADDRNOTAVAIL:
-            return StopSync(f"{listen} is no address of this machine", hint=another)
+            return Busy(f"{listen} is taken by {holder(port)}", hint=f"stop that, or {another}")
+        case errno.EADDRNOTAVAIL:  # not yet, perhaps: the network may come after us
+            return Busy(f"{listen} is no address of this machine", hint=another)
         case errno.EACCES:
             return StopSync(f"{listen} may not be listened on by this user", hint="take a port above 1023")
     return StopSync(f"{listen} cannot be listened on: {problem.strerror}", hint=another)

@@ -18,6 +18,7 @@ from daemon.service.page_style import POLICY
 AT_ONCE = 16
 """Requests that are answered at the same time; one more is told to come again."""
 BODY = 8 * 1024
+DIGITS = len(str(BODY))
 MOST = 32 * 1024
 """Bytes of a whole request."""
 SECONDS = 10.0
@@ -113,10 +114,14 @@ class Handler(BaseHTTPRequestHandler):
         if not length.isascii() or not length.isdecimal() or len(self.headers.get_all("content-length", [])) > 1:
             self.send_error(400, "Bad Content-Length")
             return None
-        if int(length) > BODY:
+        if len(length) > DIGITS or int(length) > BODY:
             self.send_error(413)
             return None
-        return self.rfile.read(int(length))
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):  # it broke off: what came may mean something else than the whole
+            self.send_error(400, "Broken off")
+            return None
+        return body
 
     def _send(self, answer: Answer) -> None:
         self.connection.settimeout(SECONDS)

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
+from daemon.assemble import windows
 from daemon.settings import Settings
 from daemon.settings_parts import Connection
-from daemon.settings_types import parse_window
+from daemon.sync.windows import Windows, awake
 from state.model import Account
 from state.store import Tx
 
 State = Literal["fine", "late", "failing", "paused", "first", "resting", "off"]
-"""fine; late: not read to the end within `late_after`; failing: the last turn failed; paused: left alone after that;
-first: never read whole yet; resting: it is the platform's maintenance time; off: enabled = false."""
+"""fine; late: not read to the end within `late_after`, maintenance not counted; failing: the last turn failed; paused:
+left alone after that; first: never read whole yet; resting: it is the platform's maintenance time; off: enabled =
+false."""
+
+WORDS: dict[State, str] = {
+    "fine": "fine",
+    "late": "late",
+    "failing": "failing",
+    "paused": "paused",
+    "first": "first reading",
+    "resting": "maintenance",
+    "off": "off",
+}
+"""What people read, on the page and in a terminal."""
 
 PROMISE = 60.0
 """Seconds. An opt-out is to be everywhere within the poll interval of the side that heard it, and this."""
-_MINUTE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One connection as it stands. `lag`: seconds since the start of its last complete reading; None: there was none.
 
-    `ready`: enabled and read to the end within `bound` seconds (its `late_after`). `why`: what there is to say, in
-    words. `quiet`: people are not written to now. `sweeping`: everything is being read.
+    `ready`: enabled and read to the end within `bound` seconds (`Connection.bound`), not counting maintenance. `why`:
+    what there is to say, in words. `quiet`: people are not written to now. `sweeping`: everything is being read.
     """
 
     name: str
@@ -61,10 +71,11 @@ def all_ready(found: Iterable[Standing]) -> bool:
 def standing(one: Connection, account: Account | None, now: float) -> Standing:
     """`account`: None when the database has not met it yet."""
     known = account or Account(one.name, one.platform, "")
-    bound = one.late_after.total_seconds()
+    bound = one.bound.total_seconds()
     lag = None if known.polled_at is None else max(0.0, now - known.polled_at)
-    late = lag is not None and lag > bound and not _was_resting(one, now, bound)
-    state, why = _state(one, known, now, late=late)
+    times = windows(one)
+    late = lag is not None and awake(times.resting, now - lag, now, bound)
+    state, why = _state(one, times, known, now, late=late)
     return Standing(
         name=one.name,
         platform=one.platform,
@@ -75,7 +86,7 @@ def standing(one: Connection, account: Account | None, now: float) -> Standing:
         bound=bound,
         ok_at=known.ok_at,
         failures=known.failures,
-        quiet=within(one.quiet_hours, one.timezone, now),
+        quiet=times.quiet(now),
         sweeping=known.sweep > known.swept,
         primed=known.primed,
         swept_at=known.swept_at,
@@ -83,7 +94,7 @@ def standing(one: Connection, account: Account | None, now: float) -> Standing:
     )
 
 
-def _state(one: Connection, known: Account, now: float, *, late: bool) -> tuple[State, str]:
+def _state(one: Connection, times: Windows, known: Account, now: float, *, late: bool) -> tuple[State, str]:
     trouble = _trouble(known, now)
     if not one.enabled:
         return "off", "switched off in the configuration"
@@ -91,8 +102,8 @@ def _state(one: Connection, known: Account, now: float, *, late: bool) -> tuple[
         begun = "the first complete reading is under way" if known.sweep else "not read yet"
         return ("failing" if known.failures else "first"), _joined(begun, trouble)
     if late:
-        return "late", _joined(f"not read to the end within {span(one.late_after.total_seconds())}", trouble)
-    if within(one.maintenance, one.timezone, now):
+        return "late", _joined(f"not read to the end within {span(one.bound.total_seconds())}", trouble)
+    if times.resting(now):
         return "resting", "left alone: it is this platform's maintenance time"
     if known.paused_until is not None and known.paused_until > now:
         return "paused", trouble
@@ -111,30 +122,6 @@ def _trouble(known: Account, now: float) -> str:
 
 def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
-
-
-def _was_resting(one: Connection, now: float, seconds: float) -> bool:
-    """Whether it was left alone on purpose at some time within the last `seconds`: that is no lateness of ours."""
-    if not one.maintenance:
-        return False
-    minutes = range(int(seconds // _MINUTE) + 1)
-    return any(within(one.maintenance, one.timezone, now - back * _MINUTE) for back in minutes)
-
-
-def within(windows: Sequence[str], zone: str, at: float) -> bool:
-    """Whether a moment lies in one of the `windows` of the settings, by the clocks of that time zone."""
-    if not windows:
-        return False
-    there = datetime.fromtimestamp(at, ZoneInfo(zone))
-    minute, today = there.hour * 60 + there.minute, there.weekday()
-    yesterday = (there - timedelta(days=1)).weekday()
-    for days, begin, end in map(parse_window, windows):
-        if begin < end:
-            if today in days and begin <= minute < end:
-                return True
-        elif (today in days and minute >= begin) or (yesterday in days and minute < end):
-            return True
-    return False
 
 
 def promise(settings: Settings) -> float:

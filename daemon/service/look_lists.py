@@ -14,9 +14,9 @@ from daemon.service.look_figures import CLASSES, OUTREACH
 from daemon.settings import Settings
 from daemon.sync.plan import DISMISSED
 from state.hours import HourRow
-from state.model import Hold, Outreach, Owed, loads
+from state.model import Hold, Outreach, Owed
 from state.store import Tx
-from state.tables import alerts, workers
+from state.tables import alerts
 
 SHOWN = 10
 """Of each kind; the command line lists them all."""
@@ -48,7 +48,7 @@ class Books:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. `outcome`: None while it is under way, or after it was killed."""
+    """One run. `outcome`: None while it is under way, or was killed and nobody has gone on with it yet."""
 
     id: int
     started_at: float
@@ -99,7 +99,8 @@ class Overview:
     doing: list[tuple[str, str]]  # each worker, and what it does
 
     def last_run(self, connection: str) -> Run | None:
-        return next((run for run in self.runs if any(b.connection == connection for b in run.books)), None)
+        ended = (run for run in self.runs if run.ended_at is not None)
+        return next((run for run in ended if any(b.connection == connection for b in run.books)), None)
 
 
 def overview(tx: Tx, settings: Settings, now: float, *, hours: int) -> Overview:
@@ -112,7 +113,7 @@ def overview(tx: Tx, settings: Settings, now: float, *, hours: int) -> Overview:
         holds=tx.holds.listed(limit=SHOWN),
         hours=tx.hours.since(int(now // 3600) - hours + 1),
         alerts=_alerts(tx),
-        doing=_doing(tx, now - settings.service.lease.total_seconds()),
+        doing=_doing(tx),
     )
 
 
@@ -130,9 +131,7 @@ def _books(name: str, kept: dict[str, Any]) -> Books:
 def _dead(tx: Tx) -> Iterator[Dead]:
     """The first few of each connection, a "no" before all others; not those that a person said to leave."""
     for name in tx.connections.all():
-        for push in tx.outbox.listed(state="dead", connection=name, limit=SHOWN):
-            if push.reason != DISMISSED:
-                yield _dead_push(push)
+        yield from map(_dead_push, tx.outbox.listed(state="dead", connection=name, but=DISMISSED, limit=SHOWN))
         for act in tx.outreaches.listed(("dead",), connection=name, limit=SHOWN):
             yield _dead_outreach(act)
 
@@ -154,15 +153,5 @@ def _alerts(tx: Tx) -> list[Alert]:
     return [Alert(*row) for row in tx.db.execute(query)]
 
 
-def _doing(tx: Tx, since: float) -> list[tuple[str, str]]:
-    columns = (workers.c.name, workers.c.doing)
-    query = select(*columns).where(workers.c.seen_at >= since).order_by(workers.c.name).limit(SHOWN)
-    return [(name, _words(doing)) for name, doing in tx.db.execute(query)]
-
-
-def _words(doing: str) -> str:
-    """What a worker does: text, or JSON with a text in it."""
-    if not doing.startswith(("{", '"')):
-        return doing
-    said = loads(doing)
-    return said if isinstance(said, str) else ", ".join(f"{key} {value}" for key, value in said.items())
+def _doing(tx: Tx) -> list[tuple[str, str]]:
+    return [(worker.name, worker.doing) for worker in tx.workers.all() if worker.alive][:SHOWN]

@@ -165,7 +165,7 @@ def _axis(hours: Sequence[Hour]) -> Html:
 
 
 def _clock(hour: int) -> str:
-    return time.strftime("%a %H:00", time.localtime(hour * 3600))
+    return time.strftime("%a %H:%M", time.localtime(hour * 3600))
 
 
 def _as_table(heads: Sequence[str], rows: Sequence[Sequence[object]], label: str) -> Html:

@@ -84,7 +84,7 @@ class Site:
     """All that can be asked."""
 
     def __init__(self, access: Access, desk: Desk) -> None:
-        self._access, self._desk = access, desk
+        self._access, self._desk, self.public = access, desk, access.public
         self._log = logs.logger("rosterd.page")
 
     @cached_property
@@ -178,7 +178,8 @@ class Site:
         if asked.method != "GET":
             return Answer(405, b"That cannot be done here.\n", TEXT, (("Allow", "GET, HEAD"),))
         ok, says = self._desk.health()
-        return json_answer(200 if ok else 503, {"ok": ok, "says": says})
+        tells = self._access.may_look(self._visitor(asked), forwarded=asked.forwarded)
+        return json_answer(200 if ok else 503, {"ok": ok, "says": says} if tells else {"ok": ok})
 
     def _readyz(self, _: Question, __: Visitor) -> Answer:
         found, at = self._desk.standings()

@@ -30,7 +30,11 @@ class Bounded:
         if not self._places.acquire(timeout=self._patience):
             raise Unanswered("too much is being waited for already")
         call = _Call(work, self._places.release)
-        threading.Thread(target=call.make, name="rosterd-ask", daemon=True).start()
+        try:
+            threading.Thread(target=call.make, name="rosterd-ask", daemon=True).start()
+        except BaseException:
+            self._places.release()
+            raise
         return call.answer(max(0.0, until - time.monotonic()))
 
 

@@ -37,6 +37,7 @@ from daemon.sync import accounts
 from daemon.sync.books import Report
 from daemon.sync.leases import Keeper, owner
 from daemon.sync.roster import Roster
+from state.migrate import HEAD
 from state.store import Store
 
 if TYPE_CHECKING:
@@ -54,9 +55,12 @@ JUMP = 2.0
 """Seconds by which the clock may stray from the monotonic one between two beats before it has jumped."""
 SILENT = 60.0
 """Seconds without an answer of the database, nor a look whether it is back, after which we are not alive."""
+FORGOTTEN = 3600.0
+"""Seconds after which a worker that ended without a word is not even listed any more."""
 SHORT = 2.0
 """Seconds. A wait up to this long is part of the page or batch in hand; a longer one a stop does not sit out."""
 MOST_AT_ONCE = 64
+REFUSED = "the configuration has mistakes (see the log): the one before stays in force"
 
 
 class Service:
@@ -72,7 +76,7 @@ class Service:
         self.notify = notify or Notify.from_environment()
         self.name = owner()
         self.stop, self._wake = threading.Event(), threading.Event()
-        self._reload_asked = self._run_asked = False
+        self._reload_asked = self._run_asked = self._refused = False
         self._gates: Gates = {}
         self.metrics = Metrics()
         self._drift = self._clock_drift()
@@ -105,14 +109,16 @@ class Service:
 
     def _open(self) -> Store | None:
         """The database. One that is not there yet, as at the start of a machine, is waited for."""
-        wait = 1.0
+        wait, said = 1.0, False
         while not self.stop.is_set():
             try:
                 return assemble.open_store(self.settings.state.url)
             except Busy as problem:
                 if self.settings.state.url.startswith("sqlite"):
                     raise  # somebody else works on it
-                log.warning("database.waiting", error=str(problem), hint=problem.hint)
+                if not said:
+                    log.warning("database.waiting", error=str(problem), hint=problem.hint)
+                said = True
             self.notify.status("waiting for the database")
             self.notify.extend(wait + 30)
             self.stop.wait(wait)
@@ -121,9 +127,11 @@ class Service:
 
     def _prepare(self, store: Store) -> None:
         self.store = store
+        if store.revision_before not in (None, HEAD):
+            log.info("database.upgraded", before=store.revision_before, now=HEAD)
         self.keeper = Keeper(store, self.name, self.settings.service.lease.total_seconds())
         self.roster = self._make_roster(self.settings, self._mappings, self._gates)
-        self.worker = Worker(self.name, store, self.roster, self.metrics, self.stop, self._told)
+        self.worker = Worker(self.name, store, self.roster, self.metrics, self.stop, self._told, announced=False)
         self.alarms = Alarms(self.settings, store, resting=self._resting)
         self.keeping = Keeping(self.settings, store, clock=time.time)
         self.server = Server(self.settings, store, self.metrics, health=self.health, roster=lambda: self.roster)
@@ -138,6 +146,7 @@ class Service:
         )
         self._set_alarms()
         self.scheduler.start()
+        self._somebody_was_here(read=False)  # a start often follows upon a mended key
         log.info("service.started", worker=self.name, connections=sorted(self.roster.sides), version=user_agent())
         self.notify.ready(self.doing())
 
@@ -157,10 +166,11 @@ class Service:
         scheduler = getattr(self, "scheduler", None)
         if scheduler is not None and scheduler.running:
             scheduler.pause()
-        drained = self._drain(self.settings.service.drain.total_seconds())
+        bound = time.monotonic() + self.settings.service.drain.total_seconds()
+        drained = self._drain(bound)
         self.server.stop()
-        self.alarms.close()
-        self.keeper.close()
+        self.alarms.close(max(0.0, min(5.0, bound - time.monotonic())))
+        self.keeper.close(in_use=not drained)
         try:
             with self.store.transaction() as tx:
                 tx.workers.forget(self.name)
@@ -174,9 +184,8 @@ class Service:
             scheduler.shutdown(wait=False)
         self.store.close()
 
-    def _drain(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while self.worker.running and time.monotonic() < end:
+    def _drain(self, bound: float) -> bool:
+        while self.worker.running and time.monotonic() < bound:
             time.sleep(0.02)
         return not self.worker.running
 
@@ -300,17 +309,27 @@ class Service:
             self.worker.fell_ill(problem)
 
     def _seen(self, doing: str) -> None:
+        """Let the others know that we are there, and by which configuration we go: the one loaded last counts."""
+        worker = self.worker
+        goes_by = worker.configuration
         try:
             with self.store.transaction() as tx:
-                tx.workers.seen(self.name, user_agent(), self._started, doing)
+                at = min(worker.loaded_at, tx.workers.clock())
+                who = (self.name, user_agent(), self._started, doing)
+                tx.workers.seen(*who, configuration=goes_by, loaded_at=at)
+                tx.workers.forget_silent(FORGOTTEN)
         except (SQLAlchemyError, OSError):
-            pass  # the look says what is wrong with the database
+            return  # the look says what is wrong with the database
+        if goes_by == worker.configuration:
+            worker.loaded_at, worker.announced = at, True
 
     def _keep(self) -> None:
-        """Let go of what is old, a little at a time, while nothing else is to be done."""
+        """Let go of what is old, a little at a time, while nothing else is to be done; and where something always is,
+        a little each time."""
         try:
-            while not self.stop.is_set() and self.worker.ailing is None and not self.worker.running:
-                if not self.keeping.step():
+            while not self.stop.is_set() and self.worker.ailing is None:
+                idle = not self.worker.running
+                if not self.keeping.step(idle=idle) or not idle:
                     return
         except (SQLAlchemyError, OSError) as problem:
             self.worker.fell_ill(problem)
@@ -336,15 +355,19 @@ class Service:
 
     def _take(self, settings: Settings, mappings: Mapping[str, FieldMapping], roster: Roster, gates: Gates) -> None:
         self.settings, self._mappings, self._gates = settings, mappings, gates
+        self._refused = False
         self._accepted(settings)
-        self.roster = self.worker.roster = roster
+        self.roster = roster
+        self.worker.take(roster)
+        self._seen(self.doing())
         self.alarms.reload(settings)
         self.keeping.reload(settings)
 
     def _refuse(self, problem: RosterdError) -> None:
         problems = problem.problems if isinstance(problem, BadConfig) else [str(problem)]
         log.error("config.refused", problems=problems, hint=problem.hint or "the one before stays in force")
-        self.notify.ready("the configuration has mistakes (see the log): the one before stays in force")
+        self._refused = True
+        self.notify.ready(self.doing())
 
     def _must_fit(self, settings: Settings, roster: Roster) -> None:
         """Raises RosterdError where it is not meant for what we have in hand."""
@@ -395,9 +418,14 @@ class Service:
         return True, self.doing() if ailing is None else ailing.trouble.text
 
     def doing(self) -> str:
-        """In a line, for `systemctl status`."""
+        """In a line, for `systemctl status`. A refused file is told until it is mended: no restart succeeds with it."""
+        return f"{self._doing()}; {REFUSED}" if self._refused else self._doing()
+
+    def _doing(self) -> str:
         if self.worker.ailing is not None:
             return f"waiting: {self.worker.ailing.trouble.text}"
+        if self.worker.outdated is not None:
+            return f"waiting: {self.worker.outdated.name} goes by a newer configuration; reload this one"
         running = [f"{name} ({one.doing})" for name, one in sorted(self.worker.running.items())]
         if running:
             return f"at work: {', '.join(running)}"

@@ -12,12 +12,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from daemon.errors import RosterdError
 from daemon.service import due
 from daemon.service.metrics import Metrics
-from daemon.sync import accounts, cycle
+from daemon.sync import accounts, agreed, cycle
 from daemon.sync.books import Books, Report
 from daemon.sync.leases import Held
 from daemon.sync.roster import Roster
@@ -25,6 +32,7 @@ from daemon.sync.turn import Options
 from state.engine import StateError
 from state.store import Store
 from state.trouble import Trouble, Troubled, trouble_of, writable
+from state.workers import WorkerRow
 
 log = structlog.get_logger("rosterd.service")
 
@@ -32,6 +40,8 @@ STUCK = 900.0
 """Seconds without a page, a batch or an end after which a turn is taken for stuck. One call may take minutes."""
 TROUBLE_WAIT = (1.0, 30.0)
 """Seconds, first and most, between two looks whether the database is well again."""
+RELAPSE = 120.0
+"""Seconds. Trouble that comes back so soon is waited out longer: a disk with room for a try, and not for a turn."""
 
 
 @dataclass(slots=True)
@@ -40,6 +50,7 @@ class Running:
 
     started: float
     moved: float
+    configuration: str = ""
     doing: str = "begins"
 
 
@@ -53,9 +64,23 @@ class Ailing:
     next_look: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """When a turn is to end after the page or batch in hand: we are asked to stop, or its configuration is old."""
+
+    worker: Worker
+    configuration: str
+
+    def is_set(self) -> bool:
+        worker = self.worker
+        return worker.stop.is_set() or worker.outdated is not None or worker.configuration != self.configuration
+
+
 @dataclass(slots=True)
 class Worker:
-    """`name`: of this process among all that work on the database. `told`: after each turn, with what it did."""
+    """`name`: of this process among all that work on the database. `told`: after each turn, with what it did.
+    `configuration`: names the one it goes by, loaded at `loaded_at` by the database's clock. Until that is `announced`
+    to the other workers no turn is begun."""
 
     name: str
     store: Store
@@ -64,11 +89,25 @@ class Worker:
     stop: threading.Event
     told: Callable[[str, Report], None] = lambda *_: None
     monotonic: Callable[[], float] = time.monotonic
+    configuration: str = field(init=False)
+    loaded_at: float = float("inf")
+    announced: bool = True
     running: dict[str, Running] = field(default_factory=dict)
+    outdated: WorkerRow | None = None  # who goes by a newer configuration: everything is left to him
     ailing: Ailing | None = None
     looked_at: float = float("-inf")  # when the database last answered, on the monotonic clock
     not_before: dict[str, float] | None = None  # of those that were late at the start: when their first turn comes
+    _wait: float = TROUBLE_WAIT[0]
+    _well_since: float = float("-inf")
     _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.configuration = agreed.name_of(self.roster)
+
+    def take(self, roster: Roster) -> None:
+        """Go by another configuration from now on, once that is announced. Turns under way end at the next page."""
+        self.announced, self.loaded_at, self.outdated = False, float("inf"), None
+        self.roster, self.configuration = roster, agreed.name_of(roster)
 
     # what is due
 
@@ -79,7 +118,8 @@ class Worker:
         now = self.roster.clock()
         try:
             with self.store.look() as tx:
-                moments = due.turns(tx, self.roster, now)
+                self._compare(agreed.newer(tx, self.name, self.configuration, self.loaded_at))
+                moments = {} if self.outdated else due.turns(tx, self.roster, now)
         except (SQLAlchemyError, OSError) as problem:
             self.fell_ill(problem)
             return {}
@@ -88,6 +128,14 @@ class Worker:
             self.not_before = due.staggered(moments, now)
         moments = {name: max(at, self.not_before.get(name, 0.0)) for name, at in moments.items()}
         return {name: at for name, at in moments.items() if name not in self.running}
+
+    def _compare(self, newer: WorkerRow | None) -> None:
+        """Whether somebody goes by a newer configuration; said once."""
+        before, self.outdated = self.outdated, newer
+        if newer is not None and before is None:
+            log.warning("configuration.outdated", worker=newer.name, hint=agreed.HINT)
+        elif newer is None and before is not None:
+            log.info("configuration.counts_again")
 
     def ask(self, *, read: bool) -> None:
         """Somebody has been at it: what waited for a person is tried again. `read`: they want everything read now."""
@@ -108,12 +156,14 @@ class Worker:
             try:
                 return self._turn(name)
             except RosterdError as problem:
-                self._refused(name, problem)
-            except (SQLAlchemyError, OSError, StateError) as problem:
-                self.fell_ill(problem)
-            except Exception:
-                log.exception("turn.defect", connection=name)
-                self.stop.wait(5)  # not to fill the disk with tracebacks
+                log.error("run.refused", connection=name, error=str(problem), hint=problem.hint)
+                self._put_off(name, problem)
+            except Exception as problem:
+                if _of_the_database(problem):
+                    self.fell_ill(problem)
+                else:
+                    log.exception("turn.defect", connection=name)
+                    self._put_off(name, accounts.defect(problem))
         return None
 
     @contextlib.contextmanager
@@ -122,7 +172,7 @@ class Worker:
             mine = name not in self.running
             if mine:
                 now = self.monotonic()
-                self.running[name] = Running(now, now)
+                self.running[name] = Running(now, now, configuration=self.configuration)
         try:
             yield mine
         finally:
@@ -131,17 +181,17 @@ class Worker:
                     del self.running[name]
 
     def _turn(self, name: str) -> Report | None:
-        roster = self.roster
+        roster, configuration = self.roster, self.running[name].configuration
         keeper = roster.keeper
         assert keeper is not None
-        held = self._claim(name)
+        held = self._claim(name, roster, configuration)
         if held is None:
             return None  # another worker is at it, as it should be
         try:
             began = self.monotonic()
             log.info("run.started", connection=name)
             options = Options(only=frozenset({name}), due=True, served=self.name)
-            done = cycle.run(roster, options, stop=self.stop, progress=self._progress)
+            done = cycle.run(roster, options, stop=_Ends(self, configuration), progress=self._progress)
             self._say(name, done, self.monotonic() - began)
         finally:
             keeper.release(held)
@@ -150,11 +200,30 @@ class Worker:
         self.told(name, done)
         return done
 
-    def _claim(self, name: str) -> Held | None:
+    def _claim(self, name: str, roster: Roster, configuration: str) -> Held | None:
+        """Our lease of it; None where another has it, or goes by another configuration."""
+        keeper = roster.keeper
+        assert keeper is not None
         with self.store.transaction() as tx:
-            accounts.introduce(tx, self.roster)
-        assert self.roster.keeper is not None
-        return self.roster.keeper.claim(self.roster.group(name))
+            accounts.introduce(tx, roster)
+        held = keeper.claim(roster.group(name))
+        if held is None:
+            return None
+        with contextlib.ExitStack() as otherwise:
+            otherwise.callback(keeper.release, held)
+            if not self._agreed(configuration):
+                return None
+            otherwise.pop_all()
+        return held
+
+    def _agreed(self, configuration: str) -> bool:
+        """Whether this configuration is still ours, and nobody works by another, in this process or elsewhere."""
+        with self._mutex:
+            here = {self.configuration, *(one.configuration for one in self.running.values())}
+        if here != {configuration} or not self.announced:
+            return False
+        with self.store.look() as tx:
+            return agreed.may_begin(tx, self.name, configuration, self.loaded_at)
 
     def _progress(self, name: str, what: str, books: Books) -> None:
         now = self.running.get(name)
@@ -173,9 +242,9 @@ class Worker:
 
     # when something is wrong
 
-    def _refused(self, name: str, problem: RosterdError) -> None:
+    def _put_off(self, name: str, problem: RosterdError) -> None:
         """The run as a whole could not be: that is this connection's failure, to be tried again later."""
-        log.error("run.refused", connection=name, error=str(problem), hint=problem.hint)
+        self.metrics.turn_ended(name, "failed", self.monotonic() - self.running[name].started)
         try:
             with self.store.transaction() as tx:
                 account = tx.connections.all()[name]
@@ -190,10 +259,12 @@ class Worker:
         if found is None:
             found = Trouble("other", f"the database cannot be used ({type(problem).__name__})", "rosterd db check")
         with self._mutex:
-            known, first = self.ailing, TROUBLE_WAIT[0]
-            now = self.monotonic()
+            known, now = self.ailing, self.monotonic()
             if known is None:
-                self.ailing = Ailing(found, now, first, now + first)
+                self._wait = (
+                    min(TROUBLE_WAIT[1], self._wait * 2) if now - self._well_since < RELAPSE else TROUBLE_WAIT[0]
+                )
+                self.ailing = Ailing(found, now, self._wait, now + self._wait)
         if known is None:
             log.error("database.trouble", kind=found.kind, error=found.text, hint=found.hint)
 
@@ -211,7 +282,7 @@ class Worker:
         self.looked_at = self.monotonic()
         if still is None:
             log.info("database.recovered", seconds=round(now - ailing.since, 1))
-            self.ailing = None
+            self.ailing, self._wait, self._well_since = None, ailing.wait, self.monotonic()
             return True
         ailing.trouble = still
         ailing.wait = min(TROUBLE_WAIT[1], ailing.wait * 2)
@@ -222,3 +293,9 @@ class Worker:
         """Connections whose turn has not moved for too long."""
         now = self.monotonic()
         return [name for name, one in list(self.running.items()) if now - one.moved > STUCK]
+
+
+def _of_the_database(problem: Exception) -> bool:
+    """Whether it ails, and not only a turn that asked it for something impossible: that is a defect of ours."""
+    ours = isinstance(problem, IntegrityError | DataError | ProgrammingError | NotSupportedError)
+    return isinstance(problem, DBAPIError | OSError | StateError) and not ours

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import structlog
 
-from daemon.errors import NeedsPerson, Overtaken, RosterdError, Stopping
+from daemon.errors import NeedsPerson, Overtaken, RosterdError, Stopping, Unexpected
 from daemon.sync.books import Books
 from daemon.sync.roster import Roster, Side
 from state.model import Account, Noted
@@ -17,8 +17,12 @@ log = structlog.get_logger("rosterd.sync")
 
 NEEDED = "a person is needed"
 """How the reason of a pause begins that does not end by itself."""
-LONGEST_PAUSE = 3600.0
+FIRST_PAUSE, LONGEST_PAUSE = 15.0, 3600.0
 """Seconds. A connection that keeps failing is tried again at least this often."""
+LONGEST_REST = 86400.0
+"""Seconds. Who asks for more is asked once a day; a rest that ends later was written by a clock set back since."""
+DOUBLINGS = 10
+"""More of them make no pause longer; after a month of failures they would make a number that no float can hold."""
 
 
 def introduce(tx: Tx, roster: Roster) -> None:
@@ -33,8 +37,8 @@ def prepare(tx: Tx, roster: Roster, run: int | None, names: Collection[str]) -> 
     """Notice mappings of these connections that changed: they are read again, and planned again."""
     known = tx.connections.all()
     for name, side in roster.sides.items():
-        same_account(known[name], side)
         if name in names:
+            same_account(known[name], side)
             _mapping_changed(tx, known[name], side, roster.clock(), run)
     for name in known.keys() - roster.sides.keys():
         if known[name].plan_after != 0:  # switched off: whoever is met meanwhile is planned when it is back
@@ -95,11 +99,16 @@ def resting(account: Account, side: Side, now: float, *, insist: bool) -> str | 
     """Why this connection is left alone now; None if it is not. `insist`: a person named it on the command line."""
     if not insist and side.windows.resting(now):
         return f"maintenance; tried again in {side.windows.resting_until(now) - now:.0f} s"
-    if account.paused_until is None or account.paused_until <= now:
+    until = paused_until(account, now)
+    if until <= now or (insist and needs_person(account)):
         return None
-    if insist and needs_person(account):
-        return None
-    return f"{account.paused_why}; tried again in {account.paused_until - now:.0f} s"
+    return f"{account.paused_why}; tried again in {until - now:.0f} s"
+
+
+def paused_until(account: Account, now: float) -> float:
+    """Until when it rests after a failure; 0 when it need not."""
+    until = account.paused_until or 0.0
+    return until if until <= now + LONGEST_REST else 0.0
 
 
 def needs_person(account: Account) -> bool:
@@ -109,7 +118,7 @@ def needs_person(account: Account) -> bool:
 
 def poll_due(account: Account, side: Side, now: float) -> bool:
     """Whether `every` has passed since the last complete reading; a reading that was broken off is always due."""
-    under_way = account.sweep > account.swept
+    under_way = account.sweep > account.swept or account.reading_since is not None
     return under_way or feed_due(account, side, now)
 
 
@@ -155,11 +164,21 @@ def close_turn(
     tx.connections.put(account.name, **values)
 
 
+def defect(problem: Exception) -> Unexpected:
+    """Something that should not have happened, as what happens next: this connection is tried again later."""
+    what = f"something went wrong in rosterd itself ({type(problem).__name__})"
+    return Unexpected(what, hint="please report what the log says about it")
+
+
 def _pause(failures: int, problem: RosterdError, *, patient: bool) -> float:
     asked: float | None = getattr(problem, "after", None)
     if asked is not None:
-        return asked
+        return min(asked, LONGEST_REST)
     if isinstance(problem, NeedsPerson):
         return LONGEST_PAUSE
     # After a first failure the next command may try at once; then less and less often.
-    return 0.0 if failures == 0 and not patient else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, 15.0 * 2**failures)
+    return (
+        0.0
+        if failures == 0 and not patient
+        else random.uniform(0.5, 1.0) * min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, DOUBLINGS))
+    )

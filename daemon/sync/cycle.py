@@ -18,15 +18,16 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from daemon.errors import NeedsPerson, Overtaken, RetryLater, RosterdError, Unexpected
 from daemon.platforms.base import Connector
-from daemon.sync import accounts, feeds, fuse, optouts, outreach, plan
+from daemon.sync import accounts, feeds, fuse, optouts, outreach, plan, whole
 from daemon.sync.books import Books, Report
-from daemon.sync.deliver import Delivery, deliver, deliver_no, postpone
+from daemon.sync.deliver import Delivery, Stop, deliver, deliver_no, postpone
 from daemon.sync.leases import Held
 from daemon.sync.people import People
 from daemon.sync.reading import Pass
@@ -43,13 +44,14 @@ log = structlog.get_logger("rosterd.sync")
 DEFAULT = Options()
 PLAN_PAGE = 500
 ROUNDS = 3
+T = TypeVar("T")
 
 
 def run(
     roster: Roster,
     options: Options = DEFAULT,
     *,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
     progress: Callable[[str, str, Books], None] = lambda *_: None,
 ) -> Report:
     """Bring every connection to the same picture of every person, as far as this run gets."""
@@ -57,8 +59,8 @@ def run(
     try:
         begin(cycle)
         intake(cycle)
-        plan_new_people(cycle)
-        check_fuse(cycle)
+        _over_all(cycle, plan_new_people)
+        _over_all(cycle, check_fuse)
         delivery(cycle)
     except BaseException:
         with contextlib.suppress(SQLAlchemyError):  # what went wrong first is what matters
@@ -71,14 +73,16 @@ def run(
 def begin(cycle: Cycle) -> None:
     """Open the run; make the accounts in the database agree with the configuration; claim the connections."""
     roster, report, options = cycle.roster, cycle.report, cycle.options
-    with roster.store.transaction() as tx:
-        report.run = tx.runs.begin(roster.clock(), worker=options.served)
-        accounts.introduce(tx, roster)
     names = [name for name in roster.sides if not options.only or name in options.only]
+    with roster.store.transaction() as tx:
+        begun = roster.clock()
+        report.run = tx.runs.begin(begun, worker=options.served, about=names)
+        accounts.introduce(tx, roster)
     held = {name: _claim(cycle, name) for name in names}
     taken = {name for name in names if roster.keeper is None or held[name] is not None}
     with roster.store.transaction() as tx:
         known = accounts.prepare(tx, roster, report.run, taken)
+        tx.runs.killed(taken, begun, but=report.run)
     for name in names:
         books = report.books[name] = Books()
         now = roster.clock()
@@ -138,10 +142,11 @@ def _read(cycle: Cycle, turn: Turn) -> None:
         feeds.read(cycle, turn, _between)
     finally:
         turn.connector.breathe = lambda: None
-        if turn.account.reading_since is not None:
-            with cycle.roster.store.transaction() as tx:
-                tx.connections.put(turn.side.name, reading_since=None)
-            turn.account.reading_since = None
+    if turn.account.reading_since is not None and not cycle.stop.is_set():
+        # One that was cut off keeps its mark: whoever goes on with it has the plan counted when it is whole.
+        with cycle.roster.store.transaction() as tx:
+            tx.connections.put(turn.side.name, reading_since=None)
+        turn.account.reading_since = None
 
 
 def _between(cycle: Cycle, turn: Turn) -> None:
@@ -207,19 +212,28 @@ def check_fuse(cycle: Cycle, *, reading: str | None = None) -> bool:
     if cycle.report.waiting or cycle.options.these is not None:
         return False
     with cycle.roster.store.transaction() as tx:
-        if _plan_under_way(tx, cycle.roster, but=reading):
+        known = tx.connections.all()
+        if _plan_under_way(cycle, tx, known, but=reading):
             return False
-        in_parts = reading is not None or bool(cycle.passed)
-        cycle.report.tripped = fuse.check(tx, cycle.roster, cycle.passed if in_parts else None)
+        now = cycle.roster.clock()
+        since = whole.in_parts_since(known, tx.leases.holders(), cycle.roster, now)
+        passed = tx.passed.all(since)
+        cycle.report.tripped = fuse.check(tx, cycle.roster, passed)
+        tx.passed.put(passed if since is not None else {}, at=now)
     return True
 
 
-def _plan_under_way(tx: Tx, roster: Roster, *, but: str | None) -> bool:
-    """Whether somebody at work is in the middle of a reading, or of the walk through everybody."""
-    known, at_work = tx.connections.all(), tx.leases.holders()
-    reading = {name for name, account in known.items() if account.reading_since is not None and name in at_work}
-    walking = roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides)
-    return walking or bool(reading - {but})
+def _plan_under_way(cycle: Cycle, tx: Tx, known: dict[str, Account], *, but: str | None) -> bool:
+    """Whether somebody is in the middle of a reading, or of the walk through everybody. A command has read what it
+    could, and is not there to see the rest of it."""
+    roster, served, at_work = cycle.roster, cycle.options.served is not None, tx.leases.holders().keys()
+    if roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides):
+        return True
+    if served:
+        now = roster.clock()
+        return bool(whole.waited_for(known, at_work, roster, now) - {but}) and not whole.waited_long(tx, now)
+    others = at_work - cycle.turns.keys()
+    return any(known[name].reading_since is not None for name in others if name in known)
 
 
 # delivery
@@ -238,7 +252,7 @@ def delivery(cycle: Cycle) -> None:
         _everywhere(cycle, lambda turn: _deliver(cycle, turn))
         if cycle.report.waiting or cycle.options.these is not None or not _something_due(cycle):
             return
-        if not check_fuse(cycle):
+        if not _over_all(cycle, check_fuse):
             return
 
 
@@ -305,8 +319,20 @@ def _alone(cycle: Cycle, turn: Turn, do: Callable[[Turn], None]) -> None:
         raise
     except Exception as defect:  # one connection must not stop the others for months
         log.exception("connection.defect", connection=turn.side.name)
-        what = f"something went wrong in rosterd itself ({type(defect).__name__})"
-        turn.problem = Unexpected(what, hint="please report what the log says about it")
+        turn.problem = accounts.defect(defect)
+
+
+def _over_all(cycle: Cycle, do: Callable[[Cycle], T]) -> T | None:
+    """A step over all connections is fenced, too: by any of our leases. None where none is ours any more: whoever has
+    overtaken us takes the step."""
+    ours = [turn for turn in cycle.turns.values() if not isinstance(turn.problem, Overtaken)]
+    for turn in ours:
+        try:
+            with _holding(cycle, turn):
+                return do(cycle)
+        except Overtaken as problem:
+            turn.problem = problem
+    return None if cycle.turns else do(cycle)
 
 
 @contextlib.contextmanager

@@ -51,6 +51,8 @@ FRESH = 120.0
 """How old, in seconds, a complete reading may be to count as the reading before a bulk write."""
 FIRST_WAIT, LONGEST_WAIT = 30.0, 3600.0
 """Seconds until a push that could not be sent, though nothing is wrong with its connection, is tried again."""
+DOUBLINGS = 10
+"""More of them make no wait longer."""
 LANES = (CONSENT_LANE, UPDATE_LANE, CREATE_LANE)
 BULK = 25
 """From this many updates on, a platform without compare-and-swap is written from a fresh complete reading."""
@@ -129,7 +131,7 @@ def postpone(delivery: Delivery) -> None:
         due = tx.outbox.due(delivery.side.name, now, BATCH, passed=True, lanes=lanes)
         rows = [row for row in due if row.id in delivery.tried]
         for row in rows:
-            row.due_at = now + min(LONGEST_WAIT, FIRST_WAIT * 2.0**row.attempts)
+            row.due_at = now + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(row.attempts, DOUBLINGS))
             row.attempts += 1
         tx.outbox.put(rows)
 
@@ -403,7 +405,7 @@ def _lost(people: People, delivery: Delivery, letter: Letter, outcome: Lost) -> 
         _hear_one(people, delivery, outcome.record, receipt=False)
     row = people.push(letter.owed.key)
     if row is not None:
-        row.attempts += 1
+        row.attempts += not delivery.served  # a turn counts as one: see `postpone`
         people.owe(row)
         delivery.again = True
 

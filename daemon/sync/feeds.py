@@ -58,11 +58,11 @@ def _sweep(cycle: Cycle, turn: Turn, between: Between) -> None:
         _begin_sweep(cycle, turn)
     turn.reading.sweep = account.sweep
     turn.reading.sweeping = True
-    turn.read_all_at = None if resume else turn.started
     turn.looked_up = cycle.roster.clock()
     with turn.as_fresh(Freshness.BACKFILL):
         _keep_pages(cycle, turn, turn.connector.sweep(account.cursor, resume=resume), between)
     turn.reading.sweeping = False
+    turn.read_all_at = None if resume else turn.started  # only now: what was sent meanwhile may have been ahead of it
 
 
 def make_room(cycle: Cycle, turn: Turn, between: Between, meanwhile: Between) -> None:
@@ -82,8 +82,8 @@ def make_room(cycle: Cycle, turn: Turn, between: Between, meanwhile: Between) ->
 
 def _begin_sweep(cycle: Cycle, turn: Turn) -> None:
     account = turn.account
-    account.sweep += 1
     account.feed = account.cursor if turn.has_feed else None
+    account.sweep += 1
     with cycle.roster.store.transaction() as tx:
         tx.connections.put(account.name, sweep=account.sweep, feed=account.feed)
 

@@ -27,15 +27,12 @@ def key(connection: str, kind: str) -> str:
     return f"fuse:{connection}:{kind}"
 
 
-def check(
-    tx: Tx, roster: Roster, passed: MutableMapping[tuple[str, str], int] | None = None
-) -> list[tuple[str, str, int]]:
+def check(tx: Tx, roster: Roster, passed: MutableMapping[tuple[str, str], int]) -> list[tuple[str, str, int]]:
     """Set aside what is too much; let the rest pass for good. Returns (connection, kind, count) of what tripped.
 
-    `passed`: how many passed earlier in the same run, to which these are added. A plan that comes in parts is counted
+    `passed`: how many of the same plan passed before, to which these are added. A plan that comes in parts is counted
     as one; but for a first backfill into an empty platform, which is counted by nobody.
     """
-    passed = {} if passed is None else passed
     tripped = []
     for (connection, kind), count in sorted({**tx.outbox.unapproved(), **tx.outreaches.unapproved()}.items()):
         side = roster.sides.get(connection)

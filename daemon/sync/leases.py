@@ -59,6 +59,8 @@ class Keeper:
         self.owner, self._store, self._seconds, self._clock = owner, store, seconds, clock
         self._held: dict[frozenset[str], Held] = {}
         self._turn = threading.Lock()
+        # Whoever stalls within a transaction for as long as its lease has lost it: there is nothing to wait for.
+        store.stalled = min(store.stalled, seconds)
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -79,7 +81,8 @@ class Keeper:
             return held
 
     def release(self, held: Held) -> None:
-        """Give it back, once its last user has."""
+        """Give it back, once its last user has. While the database is away it is left to run out: whoever ends a turn
+        has better things to raise."""
         with self._turn:
             held.users -= 1
             if held.users or self._held.get(frozenset(held.lease.names)) is not held:
@@ -119,8 +122,12 @@ class Keeper:
     def _run(self) -> None:
         while not self._ending.wait(self._seconds / (RENEWALS + 1)):
             for held in list(self._held.values()):
-                with contextlib.suppress(SQLAlchemyError):  # away for a moment: tried again; `check` knows the time
+                try:
                     self.renew(held)
+                except SQLAlchemyError:
+                    continue  # away for a moment: tried again; `check` knows the time
+                except Exception:  # this thread must outlive it: without it every lease would be lost
+                    log.exception("lease.defect", connections=list(held.lease.names))
 
     def renew(self, held: Held) -> None:
         """Once more its whole time; forgotten when it is not ours any more."""
@@ -133,11 +140,12 @@ class Keeper:
             log.warning("lease.lost", connections=list(held.lease.names))
             self._drop(held)
 
-    def close(self) -> None:
-        """Give everything back and stop renewing."""
+    def close(self, *, in_use: bool = False) -> None:
+        """Stop renewing, and give everything back. What is still `in_use`, in the middle of a call that may yet arrive,
+        is left to run out: whoever takes it over must not be faster than that call."""
         self._ending.set()
         if self._thread is not None:
             self._thread.join(timeout=5)
-        for held in list(self._held.values()):
+        for held in [] if in_use else list(self._held.values()):
             held.users = 1
             self.release(held)

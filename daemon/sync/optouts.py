@@ -58,7 +58,10 @@ def guard(people: People, reading: Pass, link: Link | None, heard: Heard) -> Non
             if now == said == NO and _another_address(link, heard, channel):
                 link.told = [c for c in link.told if c != channel]
         if (heard.external_id, channel) in reading.told and name in heard.view and before == NO:
-            # Told in the middle of this reading, which may have looked it up before: what says otherwise is older.
+            # Told in the middle of this reading, which may have looked it up before: what says otherwise is older, as
+            # far as anybody can tell. Whether it is, the next reading shows: so what this one said is not remembered.
+            if now != NO:
+                heard.digest = ""
             heard.view[name] = now = NO
         if link is None or not isinstance(before, str):
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -72,8 +71,11 @@ class Turn:
 
     @property
     def has_feed(self) -> bool:
-        """Whether its feed can be read while a sweep is under way: it has one, and that has a place to go on from."""
-        return self.account.primed and not self.connector.feed_is_sweep
+        """Whether its feed can be read while a sweep is under way: it has one, and that has a place to go on from.
+        (A sweep that an older release began keeps the only place there is.)"""
+        account = self.account
+        has_place = account.feed is not None or account.sweep == account.swept
+        return account.primed and has_place and not self.connector.feed_is_sweep
 
     @contextlib.contextmanager
     def as_fresh(self, freshness: Freshness) -> Iterator[None]:
@@ -96,12 +98,10 @@ class Cycle:
     roster: Roster
     options: Options
     report: Report
-    stop: threading.Event
+    stop: Stop
     progress: Callable[[str, str, Books], None]
     turns: dict[str, Turn] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)  # our leases, to be given back at the end whatever happens
-
-    passed: dict[tuple[str, str], int] = field(default_factory=dict)  # by the fuse in this run, by connection and kind
 
     def until(self, turn: Turn) -> Stop:
         """When a backlog should make room: as the next reading is due."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 DAY = 24 * 60
+MINUTE, WEEK = 60.0, 7 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +63,15 @@ class Windows:
             if not self._within(stretches, minute.timestamp()):
                 break
         return minute.timestamp()
+
+
+def awake(resting: Callable[[float], bool], since: float, now: float, enough: float) -> bool:
+    """Whether more than `enough` seconds between the two moments were none of maintenance: in those it could have been
+    read. To the minute, or a sixtieth of `enough`, looking back from `now`."""
+    step, at, left = max(MINUTE, enough / 60), now, enough
+    while at > since and left >= 0:
+        left -= 0.0 if resting(at) else min(step, at - since)
+        at -= step
+        if left == enough and now - at > WEEK:
+            return False  # it is left alone all the time
+    return left < 0

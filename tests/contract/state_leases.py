@@ -232,7 +232,7 @@ class KeepsWorkers:
     def test_workers_are_seen_and_forgotten(self, store: Store) -> None:
         with store.transaction() as tx:
             tx.workers.seen("w2", "1.0", 5.0, "idle")
-            tx.workers.seen("w1", "1.0", 7.0, "reading strive")
+            tx.workers.seen("w1", "1.0", 7.0, "reading strive", configuration="c0ffee", loaded_at=6.5)
             time.sleep(SHORT)
             tx.workers.seen("w2", "1.1", 6.0, "sending")
         with store.transaction() as tx:
@@ -243,7 +243,12 @@ class KeepsWorkers:
                 "started_at": 7.0,
                 "silent": 0.0,
                 "doing": "reading strive",
+                "configuration": "c0ffee",
+                "loaded_at": 6.5,
             }
+            assert first.alive
+            assert not replace(first, silent=61.0).alive
+            assert abs(tx.workers.clock() - time.time()) < 60  # the server is on this machine
             assert (second.name, second.version, second.started_at, second.doing) == ("w2", "1.1", 6.0, "sending")
             assert first.silent - second.silent >= SHORT * 0.9
             assert 0 <= second.silent < 10

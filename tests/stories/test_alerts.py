@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import TimeoutError as NoneLeft
 
 from daemon.service import alerts_teller as teller
 from state.store import Store
@@ -65,6 +66,11 @@ def test_where_a_person_is_needed_they_are_told_at_once(world: World) -> None:
     (news,) = world.person.heard
     assert news.text == "strive cannot be synced: a person is needed: api.example.org refuses the key"
     assert news.hint.startswith("rosterd check")
+    assert "then systemctl reload rosterd" in news.hint  # or it would wait for its next try, in an hour
+    world.works()
+    world.alarms.look()
+    world.alarms.close()
+    assert world.person.heard[-1].text.startswith("strive works again (broken since 2026-")
 
 
 def test_one_that_failed_before_we_came_has_failed_since_it_last_went_well(world: World) -> None:
@@ -214,6 +220,47 @@ def test_after_a_maintenance_window_there_is_time_to_catch_up(world: World) -> N
     alarms._watch._resting = lambda _, at: at < NOON + HOUR
     assert world.look(HOUR + 29 * MINUTE, by=alarms) == []
     assert world.look(2 * MINUTE, by=alarms) == ["late:strive broken"]
+
+
+def test_one_that_is_read_every_hour_is_not_late_in_between(world: World) -> None:
+    world.settings = world.configured(instead=("campaign_id = 273", 'campaign_id = 273\nevery = "1h"'))
+    alarms = world.worker()
+    world.is_read("strive")
+    assert world.look(115 * MINUTE, by=alarms) == []
+    assert world.look(10 * MINUTE, by=alarms) == ["late:strive broken"]
+    assert world.alerts[0].text.endswith("which should not be longer ago than 2h")
+
+
+def test_maintenance_every_night_does_not_excuse_what_is_not_read_for_days(world: World) -> None:
+    """With a bound of a day there is a window in every one of them."""
+    world.settings = world.configured(instead=("campaign_id = 273", 'campaign_id = 273\nlate_after = "24h"'))
+    alarms = world.worker()
+    alarms._watch._resting = lambda _, at: 2 * HOUR <= at % DAY < 4 * HOUR
+    world.is_read("strive")
+    assert world.look(25.5 * HOUR, by=alarms) == []
+    assert world.look(HOUR, by=alarms) == ["late:strive broken"]
+
+
+def test_one_that_fails_is_late_where_nobody_is_told_that_it_fails(world: World) -> None:
+    world.settings = world.configured('[alerts]\non = ["late"]\n')
+    alarms = world.worker()
+    world.is_read("strive")
+    world.fails()
+    assert world.look(31 * MINUTE, by=alarms) == ["late:strive broken"]
+
+
+def test_a_database_that_has_no_connection_left_is_asked_again(world: World) -> None:
+    """Not what a driver says: nobody was asked."""
+    world.fails(why="a person is needed: the key is refused")
+
+    def none_left(_: object) -> None:
+        if threading.current_thread().name == "alerts":
+            raise NoneLeft("QueuePool limit reached")
+
+    event.listen(world.store.engine, "begin", none_left)
+    assert world.look() == []
+    event.remove(world.store.engine, "begin", none_left)
+    assert world.look(15) == ["failed:strive broken"]
 
 
 # its own norm

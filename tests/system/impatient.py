@@ -19,9 +19,10 @@ from typing import Any
 
 def shorten() -> None:
     from daemon.service import due, run, worker
+    from daemon.sync import accounts
 
     for name, seconds in json.loads(os.environ.get("IMPATIENT", "{}")).items():
-        (module,) = [each for each in (due, run, worker) if hasattr(each, name)]
+        (module,) = [each for each in (accounts, due, run, worker) if hasattr(each, name)]
         setattr(module, name, seconds)
 
 

@@ -254,9 +254,10 @@ class ServiceWorld:
         watchdog: float | None = None,
         patience: Mapping[str, float] | None = None,
         env: Mapping[str, str] | None = None,
+        defects: bool = False,
     ) -> Iterator[Service]:
         """`rosterd run`, killed at the end if it still runs. `watchdog`: seconds; `patience`: bounds of the service
-        that a test cannot wait for (see `impatient`)."""
+        that a test cannot wait for (see `impatient`); `defects`: the test provokes some."""
         self._count += 1
         manager = Manager(self.folder / f"notify{self._count}")
         told = {"NOTIFY_SOCKET": str(manager.path), **(env or {})}
@@ -277,7 +278,8 @@ class ServiceWorld:
         service = Service(process, manager)
         try:
             yield service
-            assert not service.lines("turn.defect"), service.told()
+            broken = [line for what in ("turn", "service") for line in service.lines(f"{what}.defect")]
+            assert defects or not broken, service.told()
             assert "Traceback" not in "\n".join(service.plain), service.told()
         finally:
             if process.poll() is None:

@@ -191,6 +191,15 @@ def test_a_secret_is_not_set_here(shell: Shell, key: str) -> None:
     assert text(shell) == CONFIG
 
 
+def test_the_address_of_the_database_is_a_secret_with_a_password_in_it(shell: Shell) -> None:
+    """Without one it is a setting like any other."""
+    shell("config", "set", "state.url", "sqlite:///other.db")
+    assert 'url = "sqlite:///other.db"' in text(shell)
+    done = shell("config", "set", "state.url", "postgresql://ann:hunter2@db.example.org/rosterd", code=2)
+    assert "state.url_file" in " ".join(done.stderr.split())
+    assert "hunter2" not in done.stderr + text(shell)
+
+
 def test_the_environment_that_counts_more_is_named(shell: Shell) -> None:
     done = shell("config", "set", "fuse.update.rows", "9", env={"ROSTERD_FUSE__UPDATE__ROWS": "7"})
     assert "warning: environment ROSTERD_FUSE__UPDATE__ROWS says 7, and counts more than the file" in done.stderr

@@ -321,6 +321,7 @@ def test_a_form_of_another_session_decides_nothing(seen: PageWorld) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},  # another service of this machine
+        {"Origin": "http://["},  # no address at all
         {"Sec_Fetch_Site": "cross-site"},
         {"Sec_Fetch_Site": "same-site"},
         {"Sec_Fetch_Site": "none"},
@@ -428,6 +429,8 @@ def test_on_another_address_everything_but_healthz_asks_for_the_token(tmp_path: 
         assert "rosterd_workers" in world.get("/metrics", Authorization=f"bearer {TOKEN}").text
         assert "All 2 connections" in world.get("/", Cookie=world.sign_in()).text
         assert world.get("/healthz", Host="roster.example.org").status == 200
+        assert json.loads(world.get("/healthz").text) == {"ok": True}  # not whom it works with, nor what ails it
+        assert "says" in json.loads(world.get("/healthz", Authorization=f"Bearer {TOKEN}").text)
 
 
 @pytest.mark.parametrize(

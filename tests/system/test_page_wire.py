@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import event
 
 from daemon import logs
-from daemon.errors import StopSync
+from daemon.errors import Busy
 from daemon.service import http_wire
 from daemon.service.http import Server
 from daemon.service.metrics import Metrics
@@ -97,6 +97,7 @@ def test_what_cannot_be_done_there(up: PageWorld, method: str, path: str, allowe
         (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"411"),
         (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8193\r\n\r\n", b"413"),
         (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n", b"413"),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", b"413"),
         (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"431"),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", b"431"),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 200 + b"\r\n", b"431"),
@@ -114,6 +115,20 @@ def test_what_is_no_request_of_ours(up: PageWorld, sent: bytes, status: bytes) -
 def test_a_form_with_thousands_of_fields_is_no_form(up: PageWorld) -> None:
     origin = f"http://127.0.0.1:{up.server.port}"
     assert "Nobody was found" in up.raw("POST", "/contacts", "asked=c1&" + "a=b&" * 1000, Origin=origin).text
+
+
+def test_a_form_that_broke_off_decides_nothing(up: PageWorld) -> None:
+    """Of `id=12` only `id=1` came: that is another push."""
+    asked: list[str] = []
+    up.server._desk.retry, before = asked.append, up.server._desk.retry
+    head = f"POST /outbox HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 5\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", up.server.port or 0), timeout=5) as line:
+        line.sendall(f"{head}id=1".encode())
+        line.shutdown(socket.SHUT_WR)
+        while line.recv(65536):
+            pass
+    up.server._desk.retry = before
+    assert asked == []
 
 
 def test_a_connection_is_one_request(up: PageWorld) -> None:
@@ -245,7 +260,7 @@ def test_a_port_that_is_taken_is_said_with_who_has_it(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         world = PageWorld(tmp_path, f'listen = "127.0.0.1:{port}"', empty=True)
-        with not_up(world), pytest.raises(StopSync) as refused:
+        with not_up(world), pytest.raises(Busy) as refused:
             world.__enter__()
     assert f"127.0.0.1:{port} is taken by process {os.getpid()} (" in str(refused.value)
     assert "listen" in refused.value.hint
@@ -253,7 +268,7 @@ def test_a_port_that_is_taken_is_said_with_who_has_it(tmp_path: Path) -> None:
 
 def test_an_address_of_another_machine_is_said(tmp_path: Path) -> None:
     world = PageWorld(tmp_path, f'listen = "192.0.2.1:0"\ntoken = "{TOKEN}"', empty=True)
-    with not_up(world), pytest.raises(StopSync, match=r"192\.0\.2\.1:0 is no address of this machine"):
+    with not_up(world), pytest.raises(Busy, match=r"192\.0\.2\.1:0 is no address of this machine"):
         world.__enter__()
 
 
@@ -273,7 +288,7 @@ def test_other_settings_take_effect_while_it_runs(tmp_path: Path) -> None:
         world.server.reload(world.configure(f'token = "{TOKEN}"'))
         assert world.server.port == before
         cookie = world.sign_in()
-        with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(StopSync):
+        with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(Busy):
             world.server.reload(world.configure(f'listen = "127.0.0.1:{other.getsockname()[1]}"'))
         assert world.server.port == before
         assert "Sign out" in world.get("/", Cookie=cookie).text
@@ -282,6 +297,40 @@ def test_other_settings_take_effect_while_it_runs(tmp_path: Path) -> None:
         assert "Sign out" in world.get("/", Cookie=cookie).text
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", before or 0), timeout=1)
+
+
+def test_an_address_that_is_open_to_others_is_never_without_the_token(tmp_path: Path) -> None:
+    """Not even for the moment in which it replaces one that was not."""
+    with PageWorld(tmp_path, empty=True) as world:
+        first: list[int] = []
+
+        class Log:
+            def info(self, *_: object, port: int, **__: object) -> None:
+                first.append(_status(port))
+
+        world.server._log = Log()  # type: ignore[assignment]
+        world.server.reload(world.configure(f'listen = "0.0.0.0:0"\ntoken = "{TOKEN}"'))
+        assert first == [401]
+
+
+def _status(port: int) -> int:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return int(line.recv(65536).split(b" ", 2)[1])
+
+
+def test_the_same_port_is_opened_to_others_and_closed_again(tmp_path: Path) -> None:
+    """Nobody can listen on it twice. Where that fails, the old address is as it was."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with PageWorld(tmp_path, f'listen = "127.0.0.1:{port}"', empty=True) as world:
+        world.server.reload(world.configure(f'listen = "0.0.0.0:{port}"\ntoken = "{TOKEN}"'))
+        assert (_status(port), world.server.port) == (401, port)
+        with pytest.raises(Busy):
+            world.server.reload(world.configure(f'listen = "192.0.2.1:{port}"\ntoken = "{TOKEN}"'))
+        assert (_status(port), world.server.port) == (401, port)
+        world.server.reload(world.configure(f'listen = "127.0.0.1:{port}"'))
+        assert _status(port) == 200
 
 
 def test_stopped_it_answers_no_more(tmp_path: Path) -> None:

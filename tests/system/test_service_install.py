@@ -164,17 +164,39 @@ def test_the_keys_that_the_configuration_names_are_the_credentials_to_write(shel
     config = shell.folder / "image/etc/rosterd/config.toml"
     config.parent.mkdir(parents=True)
     config.write_text(
+        '[state]\nurl_file = "keys/database.url"\n'
         '[service]\ntoken_file = "keys/page.token"\n[connections.strive_atl]\nplatform = "strive"\ncampaign_id = 1\n'
         'api_key_file = "keys/strive.key"\n[connections.carium]\nplatform = "carium"\npassword_file = "/root/carium"\n'
     )
     config.chmod(0o644)
+    config.parent.chmod(0o755)
     steps = shell.json("service", "install", "--root", "image", "--force")["next"]
     assert [step.strip() for step in steps if "LoadCredential=" in step] == [
         "LoadCredential=connections__strive_atl__api_key:/etc/rosterd/keys/strive.key",
         "LoadCredential=connections__carium__password:/root/carium",
+        "LoadCredential=state__url:/etc/rosterd/keys/database.url",
         "LoadCredential=service__token:/etc/rosterd/keys/page.token",
     ]
     assert not [step for step in steps if "chmod" in step or "write the configuration" in step or "[state]" in step]
+
+
+def test_what_the_service_could_not_read_is_named(shell: Shell) -> None:
+    """As a root with a careful umask leaves it: the folders, and what is in them."""
+    folder = shell.folder / "image/etc/rosterd"
+    (folder / "mappings").mkdir(parents=True)
+    (folder / "config.toml").write_text(
+        '[connections.strive_atl]\nplatform = "strive"\nmapping = "mappings/strive.yaml"\n'
+    )
+    (folder / "mappings/strive.yaml").write_text("preset: strive\n")
+    for each in (folder, folder / "config.toml", folder / "mappings", folder / "mappings/strive.yaml"):
+        each.chmod(0o700 if each.is_dir() else 0o600)
+    (step,) = [
+        step for step in shell.json("service", "install", "--root", "image", "--force")["next"] if "chmod" in step
+    ]
+    said = "/etc/rosterd /etc/rosterd/config.toml /etc/rosterd/mappings /etc/rosterd/mappings/strive.yaml"
+    assert step.endswith(f": chmod a+rX {said}")
+    subprocess.run(["chmod", "a+rX", *(f"{shell.folder}/image{each}" for each in said.split())], check=True)
+    assert "chmod" not in " ".join(shell.json("service", "install", "--root", "image", "--force")["next"])
 
 
 @pytest.mark.parametrize(
@@ -182,6 +204,7 @@ def test_the_keys_that_the_configuration_names_are_the_credentials_to_write(shel
     [
         ((), None, None),
         ((), "sqlite:////var/lib/rosterd/other.db", None),
+        (("--name", "atlanta"), "in a file", None),
         ((), "postgresql:///rosterd", None),
         ((), "sqlite:///state.db", "sqlite:////var/lib/rosterd/state.db"),
         (("--name", "atlanta"), None, "sqlite:////var/lib/rosterd-atlanta/state.db"),
@@ -197,9 +220,8 @@ def test_a_database_where_the_service_cannot_write_is_pointed_out(
     home = f"{shell.folder}/home"
     folder = shell.folder / "image" / (f"{home}/.config/rosterd"[1:] if "--user" in options else "etc/rosterd")
     folder.mkdir(parents=True)
-    (folder / ("atlanta.toml" if "--name" in options else "config.toml")).write_text(
-        f'[state]\nurl = "{url}"\n' if url else "[log]\n"
-    )
+    named = "[log]" if url is None else f'url = "{url}"' if ":" in url else 'url_file = "database.url"'
+    (folder / ("atlanta.toml" if "--name" in options else "config.toml")).write_text(f"[state]\n{named}\n")
     steps = shell.json("service", "install", "--root", "image", "--force", *options)["next"]
     said = [step.partition("url = ")[2].strip('"') for step in steps if "url = " in step]
     assert said == ([wanted.replace("HOME", home)] if wanted else [])
@@ -296,7 +318,9 @@ def test_a_template_stays_while_another_roster_uses_it(shell: Shell) -> None:
     assert (first["stopped"], first["removed"]) == (["rosterd@atlanta.service"], [])
     assert first["kept_for"] == ["rosterd@boston.service"]
     last = shell.json("service", "uninstall", "--name", "boston", "--root", "image")
-    assert last["removed"] == [str(folder / "rosterd@.service")]
+    unit, *manual = last["removed"]
+    assert unit == str(folder / "rosterd@.service")
+    assert all("/share/man/" in page for page in manual)  # as the installation has them, or not
 
 
 def test_an_edited_file_is_not_removed_unasked(shell: Shell) -> None:

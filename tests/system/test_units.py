@@ -186,9 +186,8 @@ def test_every_credential_in_the_units_is_taken(tmp_path: Path, monkeypatch: pyt
             f"sqlite:///{tmp_path}/elsewhere.db\n" if name == "state__url" else f"{name}-secret\n"
         )
     config = tmp_path / "config.toml"
-    config.write_text(
-        'alerts.smtp_tls = "starttls"\n' + "\n".join(f"[connections.{name}]\n{keys}" for name, keys in SAMPLES.items())
-    )
+    mail = 'alerts = {smtp_tls = "starttls", smtp_username = "example"}\n'
+    config.write_text(mail + "\n".join(f"[connections.{name}]\n{keys}" for name, keys in SAMPLES.items()))
     monkeypatch.setattr("os.environ", {"CREDENTIALS_DIRECTORY": str(folder)})
     loaded = settings.load(config)
     assert loaded.state.url == f"sqlite:///{tmp_path}/elsewhere.db"

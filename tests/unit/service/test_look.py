@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,12 @@ import pytest
 
 from daemon import settings
 from daemon.service import look
+from daemon.service.look_figures import figures
+from daemon.service.look_lists import SHOWN, overview
 from daemon.settings_parts import Connection
-from state.model import Account
+from daemon.sync.plan import DISMISSED
+from state.model import CREATE_LANE, Account, Owed
+from state.store import Store
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC).timestamp()  # a Wednesday
 
@@ -80,16 +85,40 @@ def test_one_that_is_switched_off_keeps_nobody_from_being_ready(connection: Any)
     assert not look.all_ready([off, look.standing(connection(), None, NOW)])
 
 
+@pytest.mark.parametrize(("hours", "state"), [(1.5, "fine"), (2.1, "late")])
+def test_one_that_is_read_seldom_is_late_only_after_twice_as_long(connection: Any, hours: float, state: str) -> None:
+    """Else it would be late before it is due: every hour, and half an hour until late."""
+    found = look.standing(connection('every = "1h"'), account(polled_at=NOW - hours * 3600), NOW)
+    assert (found.state, found.bound) == (state, 7200)
+
+
 def test_maintenance_makes_nobody_late(connection: Any) -> None:
-    """Neither during it, nor right after it: the next reading has its whole bound."""
+    """Its time does not count: afterwards the next reading has what was left of its bound."""
     one = connection('maintenance = ["wed 10:00-11:50"]')
-    old = account(polled_at=NOW - 3 * 3600)
-    assert look.standing(one, old, NOW - 1800).state == "resting"
-    assert look.standing(one, old, NOW).state == "fine"
-    assert look.standing(one, old, NOW).ready
-    assert look.standing(one, old, NOW + 20 * 60 - 61).ready
-    assert look.standing(one, old, NOW + 20 * 60 + 61).state == "late"
-    assert look.standing(connection(), old, NOW).state == "late"
+    before = account(polled_at=NOW - 123 * 60)  # 09:57
+    assert look.standing(one, before, NOW - 1800).state == "resting"
+    assert look.standing(one, before, NOW).state == "fine"
+    assert look.standing(one, before, NOW).ready
+    assert look.standing(one, before, NOW + 16 * 60).ready
+    assert look.standing(one, before, NOW + 18 * 60).state == "late"
+    assert look.standing(connection(), before, NOW).state == "late"
+
+
+def test_maintenance_excuses_nobody_who_was_late_before(connection: Any) -> None:
+    one = connection('maintenance = ["wed 10:00-11:50"]')
+    assert look.standing(one, account(polled_at=NOW - 3 * 3600), NOW - 1800).state == "late"
+
+
+@pytest.mark.parametrize(("days", "state"), [(1.05, "fine"), (1.15, "late"), (90, "late")])
+def test_a_bound_longer_than_the_time_between_two_maintenances(connection: Any, days: float, state: str) -> None:
+    """It lies in one of them whenever one looks back."""
+    one = connection('maintenance = ["02:00-04:00"]\nlate_after = "24h"')
+    assert look.standing(one, account(polled_at=NOW - days * 86400), NOW).state == state
+
+
+def test_one_that_is_always_left_alone_is_never_late(connection: Any) -> None:
+    one = connection('maintenance = ["00:00-24:00"]')
+    assert look.standing(one, account(polled_at=NOW - 90 * 86400), NOW).state == "resting"
 
 
 @pytest.mark.parametrize(
@@ -108,9 +137,36 @@ def test_maintenance_makes_nobody_late(connection: Any) -> None:
         (["01:00-02:00", "11:30-12:30"], "UTC", True),
     ],
 )
-def test_whether_a_moment_lies_within_a_window(windows: list[str], zone: str, inside: bool) -> None:
+def test_whether_a_moment_lies_within_a_window(connection: Any, windows: list[str], zone: str, inside: bool) -> None:
     """By the clocks there; a window that goes over midnight belongs to the day it begins on."""
-    assert look.within(windows, zone, NOW) is inside
+    one = connection(f"quiet_hours = {windows}\ntimezone = '{zone}'")
+    assert look.standing(one, account(), NOW).quiet is inside
+
+
+def test_what_a_person_has_left_hides_nothing_that_was_refused_since(connection: Any, tmp_path: Path) -> None:
+    """More of those than the page has room for."""
+    connection()
+    config = settings.load(tmp_path / "config.toml")
+    with closing(Store(f"sqlite:///{tmp_path}/state.db")) as store, store.transaction() as tx:
+        tx.connections.add(account())
+        reasons = [DISMISSED] * (SHOWN + 1) + ["its phone is taken there"]
+        tx.outbox.add(
+            Owed("strive", CREATE_LANE, None, f"c:{number}", "create", {}, "dead", reason=reason, created_at=NOW)
+            for number, reason in enumerate(reasons)
+        )
+        assert [push.why for push in overview(tx, config, NOW, hours=48).dead] == ["its phone is taken there"]
+        assert [one.pushes for one in figures(tx, config, NOW).owed] == [1]
+
+
+def test_whoever_works_counts_whatever_our_own_clock_says(connection: Any, tmp_path: Path) -> None:
+    """When somebody was last heard of is known by the database's clock."""
+    connection()
+    config = settings.load(tmp_path / "config.toml")
+    with closing(Store(f"sqlite:///{tmp_path}/state.db")) as store, store.transaction() as tx:
+        tx.workers.seen("w1", "1", 0.0, "idle")
+        ahead = tx.workers.clock() + 3600
+        assert figures(tx, config, ahead).workers == 1
+        assert overview(tx, config, ahead, hours=48).doing == [("w1", "idle")]
 
 
 @pytest.mark.parametrize(

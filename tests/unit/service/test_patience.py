@@ -35,6 +35,19 @@ def test_what_hangs_is_waited_for_no_longer_than_that() -> None:
     assert asked(lambda: 7) == 7
 
 
+def test_where_no_thread_can_be_had_no_place_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Bounded(patience=0.1, most=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _no_more)
+        with pytest.raises(RuntimeError):
+            asked(lambda: 7)
+    assert asked(lambda: 7) == 7
+
+
+def _no_more(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 class Reading:
     """Something that takes `takes` seconds to read, by a clock that we turn."""
 

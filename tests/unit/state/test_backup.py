@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import threading
@@ -198,6 +199,15 @@ def test_so_many_are_kept_and_nothing_else_is_touched(store: Store, tmp_path: Pa
     assert made[0][0].name == "rosterd-20260202T024000Z.db"
 
 
+def test_none_is_removed_before_there_are_so_many(store: Store, tmp_path: Path) -> None:
+    """Eight nights after it was set up to keep fourteen."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    made = [backup_into(store, folder, now=NOW + day * 86400, keep=14) for day in range(8)]
+    assert [removed for _, removed in made] == [[]] * 8
+    assert names(folder) == [path.name for path, _ in made]
+
+
 def test_a_clock_that_went_back_does_not_cost_the_new_one(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     folder.mkdir()
@@ -284,6 +294,36 @@ def test_after_a_restore_everything_is_read_again(store: Store, kept: Path, path
         account = tx.connections.all()["strive"]
     assert account.primed
     assert account.swept_at is None
+
+
+def test_a_sweep_that_was_under_way_begins_anew(store: Store, path: Path, tmp_path: Path, url: str) -> None:
+    """What it had read before the backup may have changed since. The feed goes on from where it was."""
+    under_way = {"sweep": 3, "swept": 2, "cursor": {"after": 5000}, "feed": {"since": "2026-01-01"}}
+    with store.transaction() as tx:
+        tx.connections.put("strive", **under_way)
+    made = backup(store, tmp_path / "kept.db")
+    store.close()
+    restore(made, path, now=NOW)
+    with closing(Store(url)) as opened, opened.look() as tx:
+        account = tx.connections.all()["strive"]
+    assert account.cursor == {}
+    assert account.feed == {"since": "2026-01-01"}
+
+
+NOBODY = 65534
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can put back what is another's")
+@pytest.mark.parametrize("there", [True, False])
+def test_what_root_puts_back_is_the_services(store: Store, kept: Path, path: Path, tmp_path: Path, there: bool) -> None:
+    """`sudo rosterd db restore` beside a service that runs as a user of its own, also where its database was lost."""
+    store.close()
+    target = path if there else tmp_path / "service" / "state.db"
+    target.parent.mkdir(exist_ok=True)
+    os.chown(path if there else target.parent, NOBODY, NOBODY)
+    restore(kept, target, now=NOW)
+    for each in (target, *([] if there else [target.with_name("state.db.lock")])):
+        assert (each.stat().st_uid, each.stat().st_gid) == (NOBODY, NOBODY), each
 
 
 def test_a_restore_into_nothing(store: Store, kept: Path, tmp_path: Path) -> None:

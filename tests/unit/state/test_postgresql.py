@@ -212,9 +212,9 @@ def test_one_writes_at_a_time_and_whoever_looks_does_not_wait(store: Store, pg_u
     assert order == ["first", "second sees [1]"]
 
 
-def test_a_writer_that_stalls_is_cut_off(store: Store, pg_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_stalls_is_cut_off(store: Store, pg_url: str) -> None:
     """A suspended machine must not stop all others. What it had begun is undone."""
-    monkeypatch.setattr(postgresql, "STALLED", "100ms")
+    store.stalled = 0.1
 
     def stall(store: Store, other: Store) -> None:
         with store.transaction() as tx:
