@@ -67,6 +67,7 @@ class Turn:
     read_all_at: float | None = None
     looked_up: float = 0.0  # when a long sweep last made room
     aside: bool = False  # it is making room just now
+    cannot_write: bool = False  # that failed between two pages
     problem: RosterdError | None = None
 
     @property

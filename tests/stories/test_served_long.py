@@ -251,3 +251,26 @@ def test_a_sweep_of_hours_is_one_plan(new_served: Callable[..., Served]) -> None
     served.turn("b")
     assert sum(row["city"] == "Nowhere" for row in served.b.rows.values()) <= 20
     assert [hold.connection for hold in served.holds("fuse")] == ["b"]
+
+
+@pytest.mark.parametrize("fault", ["person", "later", "lost"])
+def test_a_no_that_cannot_be_told_does_not_stop_the_reading(new_served: Callable[..., Served], fault: str) -> None:
+    """A key that may read and not write: what is said there is heard all the same, and not a page an hour."""
+    served = new_served()
+    everybody = people(served.a, 6)
+    for id_ in everybody:
+        served.a.opt_out(id_)
+    for n in range(6):
+        served.b.add(phone=f"+1202555{1000 + n}", sms=True)
+    served.turn("a")
+    served.b.page = 1
+    served.b.fail(fault, on="push", times=2)
+    report = served.turn("b")
+    assert report.books["b"].read >= 6
+    assert served.account("b").primed
+    assert served.account("b").failures == 1
+    assert served.b.calls["push"] == 2, "tried once on the way, and once at the end"
+    served.b.heal()
+    served.now += 7200
+    served.turns()
+    assert all(map(served.b.says_no, served.b.rows))
