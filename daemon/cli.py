@@ -173,6 +173,7 @@ def main(ctx: click.Context, config: Path | None, verbose: bool, log_format: str
     Start your own:    rosterd init, then rosterd check
     See before doing:  rosterd plan
     Do:                rosterd sync
+    Let it go on:      rosterd service install, or rosterd run by hand
 
     Every command that shows something takes --json. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but
     some records failed or are held, 75 try again later, 78 the configuration is wrong.

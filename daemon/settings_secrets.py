@@ -17,6 +17,8 @@ SECRETIVE: Mapping[str, type[Part]] = {"state": State, "service": Service, "aler
 """Tables of the top level that have secrets, as the connections have theirs."""
 
 DATABASE: Loc = ("state", "url")
+UNREAD = "could-not-be-read"
+"""In the place of a secret whose file is the mistake: long enough that its shape is not told as another one."""
 
 
 def take_secrets(found: Found, file: Tree, credentials: Tree, environment: Tree) -> None:
@@ -63,7 +65,7 @@ def _one_secret(found: Found, loc: Loc, table: Tree, given: dict[str, Tree]) -> 
     if secret in top or not isinstance(top.get(from_file), str):
         return
     at: Loc = (*loc[:-1], from_file)
-    table[secret] = _read_secret(found, at, top[from_file]) or ("sqlite:///none" if loc == DATABASE else "none")
+    table[secret] = _read_secret(found, at, top[from_file]) or ("sqlite:///none" if loc == DATABASE else UNREAD)
     _stands_at(found, loc, at)
 
 

@@ -63,6 +63,7 @@ class Store:
     StateError with a hint; Locked when another process holds the file.
 
     `stalled`: seconds after which a transaction that says nothing is cut off (PostgreSQL): nobody else can write.
+    `revision_before`: the shape we found and brought up to date; None where it was empty, or was left as it is.
     """
 
     def __init__(self, url: str, *, exclusive: bool = True) -> None:
@@ -71,12 +72,13 @@ class Store:
         self._turn = threading.RLock()  # SQLite has one writer; waiting here is fairer than its busy loop
         self._held = _Held()
         self._lock: FileLock | None = None
+        self.revision_before: str | None = None
         self.path = sqlite_path(url)
         if self.path is not None:
             self._open_file(self.path, exclusive)
         try:
             if exclusive:
-                upgrade(url)
+                self.revision_before, _ = upgrade(url)
             self.engine: Engine = engine(url)
             if exclusive and self.path is not None:
                 self._nobody_else()

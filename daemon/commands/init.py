@@ -168,7 +168,8 @@ def _next_steps(folder: Path, written: list[str], accounts: list[starter.Account
     config = "" if folder.resolve() == Path.cwd() else f" -c {shlex.quote(str(folder / 'config.toml'))}"
     for step, why in (
         ("check", "what is wrong, and whether the accounts answer"),
-        ("sync --dry-run", "what would be sent"),
+        ("plan", "what would be sent"),
         ("sync", "do it"),
+        ("service install", "let it run by itself (by hand: rosterd run)"),
     ):
         say(f"  rosterd{config} {step:<16}  {why}")

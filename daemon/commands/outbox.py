@@ -90,7 +90,8 @@ def retry(ctx: click.Context, ids: tuple[int | str, ...], everything: bool, as_j
     if as_json:
         json_out({"retried": _ids(pushes, acts)})
     else:
-        say(f"{plural(len(pushes) + len(acts), 'push goes', 'pushes go')} with the next run: rosterd sync")
+        what = plural(len(pushes) + len(acts), "push goes", "pushes go")
+        say(f"{what} with the next run: of the service, or rosterd sync")
 
 
 @command.command()

@@ -157,7 +157,7 @@ def _strings(paths: list[Path]) -> list[str]:
 @command.command()
 @which
 @at_root
-@forced
+@click.option("--force", is_flag=True, help="Also files that were edited, or that somebody else wrote.")
 @as_json
 def uninstall(user: bool, name: str, sync: bool, root: Path, force: bool, as_json: bool) -> None:
     """Stop the service and remove what install wrote. Configuration, keys and database stay.

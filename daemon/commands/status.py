@@ -14,9 +14,11 @@ from daemon.commands.loops import warned
 from daemon.commands.options import as_json
 from daemon.commands.session import Session, session
 from daemon.output import ago, clean, json_out, plural, say, table, when
+from daemon.service.look import WORDS, standing
 from daemon.settings import Connection
 from daemon.sync.resolve import WHY
 from daemon.sync.windows import Windows
+from state.alerts import Alert
 from state.model import Account, Link
 from state.store import Tx
 from state.workers import WorkerRow
@@ -60,6 +62,7 @@ def gather(found: Session, tx: Tx, runs: int, *, now: float) -> dict[str, Any]:
             {**_connection(found, n, accounts.get(n), records.get(n, {}), now), "worker": holders.get(n, (None,))[0]}
             for n in names
         ],
+        "alerts": [_alert(each) for each in tx.alerts.open().values()],
         "loops": [asdict(each) for each in warned(found.settings, tx, now)],
         "contacts": tx.contacts.count(),
         "outbox": [
@@ -98,12 +101,21 @@ def _connection(
         "ok_at": account.ok_at if account else None,
         "sweep": _sweep(account),
         "swept_at": account.swept_at if account else None,
+        **_standing(configured, account, now),
         "failures": account.failures if account else 0,
         "paused_until": account.paused_until if account and paused else None,
         "paused_why": account.paused_why if account else None,
         **_hours(configured, now),
         "records": records,
     }
+
+
+def _standing(configured: Connection | None, account: Account | None, now: float) -> dict[str, Any]:
+    """Its state, as the page has it, and the seconds since its last complete reading began."""
+    if configured is None:
+        return {"state": None, "lag_seconds": None}
+    found = standing(configured, account, now)
+    return {"state": found.state, "lag_seconds": None if found.lag is None else round(found.lag, 1)}
 
 
 def _hours(configured: Connection | None, now: float) -> dict[str, float | None]:
@@ -113,6 +125,11 @@ def _hours(configured: Connection | None, now: float) -> dict[str, float | None]
         "quiet_until": times.quiet_until(now) if times.quiet(now) else None,
         "maintenance_until": times.resting_until(now) if times.resting(now) else None,
     }
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    kept = ("id", "kind", "connection", "since", "text", "hint")
+    return {name: getattr(alert, name) for name in kept}
 
 
 def _worker(worker: WorkerRow, holders: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
@@ -143,9 +160,13 @@ def _failed(link: Link) -> dict[str, Any]:
 
 def _show(state: dict[str, Any]) -> None:
     rows = [_row(each, state["at"]) for each in state["connections"]]
-    table(("connection", "platform", "last success", "reading", *(f"{s.replace('_', ' ')}#" for s in STATES)), rows)
+    counted = (f"{each.replace('_', ' ')}#" for each in STATES)
+    table(("connection", "platform", "state", "last success", "reading", *counted), rows)
     for each in state["connections"]:
-        _trouble(each)
+        _trouble(each, state["at"])
+    for each in state["alerts"]:
+        say(f"broken since {when(each['since'])}: {clean(each['text'])}", bold=True)
+        say(f"  {clean(each['hint'])}")
     for each in state["loops"]:
         say(f"warning: {each['what']}: {clean(each['text'])}", bold=True)
         say(f"         {clean(each['hint'])}")
@@ -172,7 +193,8 @@ def _show(state: dict[str, Any]) -> None:
 def _row(each: dict[str, Any], now: float) -> list[Any]:
     reading = each["sweep"] if each["enabled"] else "switched off" if each["configured"] else "not configured"
     counts = [f"{each['records'].get(state, 0):,}" for state in STATES]
-    return [each["name"], each["platform"], ago(each["ok_at"], now), reading, *counts]
+    word = WORDS[each["state"]] if each["state"] else None
+    return [each["name"], each["platform"], word, ago(each["ok_at"], now), reading, *counts]
 
 
 def _worker_row(each: dict[str, Any], now: float) -> list[Any]:
@@ -181,7 +203,9 @@ def _worker_row(each: dict[str, Any], now: float) -> list[Any]:
     return [each["name"], ago(each["started_at"], now), doing, ", ".join(each["at"]), each["configuration"]]
 
 
-def _trouble(each: dict[str, Any]) -> None:
+def _trouble(each: dict[str, Any], now: float) -> None:
+    if each["state"] == "late":
+        say(f"{each['name']}: late: not read to the end since {when(now - each['lag_seconds'])}")
     if each["failures"]:
         until = f"; left alone until {when(each['paused_until'])}" if each["paused_until"] else ""
         say(f"{each['name']}: failed {plural(each['failures'], 'time')} in a row: {each['paused_why']}{until}")

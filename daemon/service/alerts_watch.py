@@ -11,6 +11,7 @@ from daemon.service import norms
 from daemon.service.alerts_words import Condition
 from daemon.settings import Settings
 from daemon.sync import fuse
+from daemon.sync.accounts import NEEDED
 from daemon.sync.roster import FUSE
 from daemon.sync.windows import awake
 from state.alerts import Alert
@@ -20,7 +21,6 @@ from state.store import Tx
 HOUR = 3600.0
 WEEK = 7 * 24
 """Hours after which an unusual level is what is usual."""
-PERSON = "a person is needed"
 Resting = Callable[[str, float], bool]
 """Whether this connection is in a maintenance window at this moment."""
 
@@ -81,7 +81,7 @@ class Watch:
             since = self._failing_since(account, seen.now)
             why = account.paused_why or "it fails"
             told = f"failed:{name}" in seen.alerts
-            if since is not None and (told or seen.now - since >= after or why.startswith(PERSON)):
+            if since is not None and (told or seen.now - since >= after or why.startswith(NEEDED)):
                 yield words.failed(name, since, why)
 
     def _failing_since(self, account: Account, now: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from daemon.output import clean, plural
 from daemon.service.norms import Norm
 from daemon.settings import Settings
 from daemon.settings_types import show_duration
+from daemon.sync.accounts import NEEDED
 from state.alerts import Alert
 
 LONGEST = 1000
 """Letters of one text. With it an alert fits into a pipe, whether anybody reads it or not."""
 TEST = "test"
+MEND = "mend it, then systemctl reload rosterd (SIGHUP) tries at once; by itself it does once an hour"
 HEALED = {
     "failed": "{0} works again",
     "fuse": "the mass change at {0} was decided",
@@ -112,7 +115,7 @@ def news(alert: Alert, settings: Settings) -> News:
         text=healed_text(alert, settings) if over else alert.text,
         hint="" if over else alert.hint,
         host=host(),
-        config=str(settings.path),
+        config=_config(settings),
     )
 
 
@@ -120,13 +123,19 @@ def healed_text(alert: Alert, settings: Settings) -> str:
     off = alert.connection is not None and alert.connection not in settings.enabled
     if off or alert.kind not in settings.alerts.on:
         return f"{alert.key} is watched no longer: the configuration has switched it off"
-    return f"{HEALED[alert.kind].format(alert.connection)} (since {moment(alert.since)}: {alert.text})"[:LONGEST]
+    over = HEALED[alert.kind].format(alert.connection)
+    return f"{over} (broken since {moment(alert.since)}: {alert.text})"[:LONGEST]
 
 
 def trial(settings: Settings, now: float) -> News:
     """To see whether it arrives."""
     text = "this is a test: alerts of rosterd arrive here"
-    return News(TEST, TEST, None, "broken", now, None, text, "nothing is to be done", host(), str(settings.path))
+    return News(TEST, TEST, None, "broken", now, None, text, "nothing is to be done", host(), _config(settings))
+
+
+def _config(settings: Settings) -> str:
+    """The whole path: who is woken does not know in which folder the service was started."""
+    return os.path.abspath(settings.path)
 
 
 # what is wrong, and what to do
@@ -134,7 +143,8 @@ def trial(settings: Settings, now: float) -> News:
 
 def failed(name: str, since: float, why: str) -> Condition:
     text = f"{name} cannot be synced: {masked(why)}"
-    return Condition("failed", name, since, text, "rosterd check says what is wrong; it is tried again by itself")
+    hint = "rosterd check says what is wrong; " + (MEND if why.startswith(NEEDED) else "it is tried again by itself")
+    return Condition("failed", name, since, text, hint)
 
 
 def fuse(name: str, kind: str, hold: int, since: float) -> Condition:

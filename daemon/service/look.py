@@ -18,6 +18,17 @@ State = Literal["fine", "late", "failing", "paused", "first", "resting", "off"]
 left alone after that; first: never read whole yet; resting: it is the platform's maintenance time; off: enabled =
 false."""
 
+WORDS: dict[State, str] = {
+    "fine": "fine",
+    "late": "late",
+    "failing": "failing",
+    "paused": "paused",
+    "first": "first reading",
+    "resting": "maintenance",
+    "off": "off",
+}
+"""What people read, on the page and in a terminal."""
+
 PROMISE = 60.0
 """Seconds. An opt-out is to be everywhere within the poll interval of the side that heard it, and this."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from daemon.output import ago, when
-from daemon.service.look import State
+from daemon.service.look import WORDS, State
 from daemon.service.page_access import Visitor
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -59,20 +59,20 @@ def moment(at: float | None, now: float) -> Html:
 
 # states, told apart by shape and word, not only by colour
 
-_STATES: dict[State, tuple[str, str, str]] = {
-    "fine": ("●", "fine", "ok"),
-    "late": ("▲", "late", "bad"),
-    "failing": ("▲", "failing", "warn"),
-    "paused": ("■", "paused", "warn"),
-    "first": ("◔", "first reading", "info"),
-    "resting": ("◌", "maintenance", "info"),
-    "off": ("○", "off", "dim"),
+_STATES: dict[State, tuple[str, str]] = {
+    "fine": ("●", "ok"),
+    "late": ("▲", "bad"),
+    "failing": ("▲", "warn"),
+    "paused": ("■", "warn"),
+    "first": ("◔", "info"),
+    "resting": ("◌", "info"),
+    "off": ("○", "dim"),
 }
 
 
 def badge(state: State) -> Html:
-    sign, word, tone = _STATES[state]
-    return mark(sign, word, tone)
+    sign, tone = _STATES[state]
+    return mark(sign, WORDS[state], tone)
 
 
 def mark(sign: str, word: str, tone: str) -> Html:

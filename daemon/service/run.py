@@ -37,6 +37,7 @@ from daemon.sync import accounts
 from daemon.sync.books import Report
 from daemon.sync.leases import Keeper, owner
 from daemon.sync.roster import Roster
+from state.migrate import HEAD
 from state.store import Store
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ FORGOTTEN = 3600.0
 SHORT = 2.0
 """Seconds. A wait up to this long is part of the page or batch in hand; a longer one a stop does not sit out."""
 MOST_AT_ONCE = 64
+REFUSED = "the configuration has mistakes (see the log): the one before stays in force"
 
 
 class Service:
@@ -74,7 +76,7 @@ class Service:
         self.notify = notify or Notify.from_environment()
         self.name = owner()
         self.stop, self._wake = threading.Event(), threading.Event()
-        self._reload_asked = self._run_asked = False
+        self._reload_asked = self._run_asked = self._refused = False
         self._gates: Gates = {}
         self.metrics = Metrics()
         self._drift = self._clock_drift()
@@ -125,6 +127,8 @@ class Service:
 
     def _prepare(self, store: Store) -> None:
         self.store = store
+        if store.revision_before not in (None, HEAD):
+            log.info("database.upgraded", before=store.revision_before, now=HEAD)
         self.keeper = Keeper(store, self.name, self.settings.service.lease.total_seconds())
         self.roster = self._make_roster(self.settings, self._mappings, self._gates)
         self.worker = Worker(self.name, store, self.roster, self.metrics, self.stop, self._told, announced=False)
@@ -162,9 +166,10 @@ class Service:
         scheduler = getattr(self, "scheduler", None)
         if scheduler is not None and scheduler.running:
             scheduler.pause()
-        drained = self._drain(self.settings.service.drain.total_seconds())
+        bound = time.monotonic() + self.settings.service.drain.total_seconds()
+        drained = self._drain(bound)
         self.server.stop()
-        self.alarms.close()
+        self.alarms.close(max(0.0, min(5.0, bound - time.monotonic())))
         self.keeper.close(in_use=not drained)
         try:
             with self.store.transaction() as tx:
@@ -179,9 +184,8 @@ class Service:
             scheduler.shutdown(wait=False)
         self.store.close()
 
-    def _drain(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while self.worker.running and time.monotonic() < end:
+    def _drain(self, bound: float) -> bool:
+        while self.worker.running and time.monotonic() < bound:
             time.sleep(0.02)
         return not self.worker.running
 
@@ -351,6 +355,7 @@ class Service:
 
     def _take(self, settings: Settings, mappings: Mapping[str, FieldMapping], roster: Roster, gates: Gates) -> None:
         self.settings, self._mappings, self._gates = settings, mappings, gates
+        self._refused = False
         self._accepted(settings)
         self.roster = roster
         self.worker.take(roster)
@@ -361,7 +366,8 @@ class Service:
     def _refuse(self, problem: RosterdError) -> None:
         problems = problem.problems if isinstance(problem, BadConfig) else [str(problem)]
         log.error("config.refused", problems=problems, hint=problem.hint or "the one before stays in force")
-        self.notify.ready("the configuration has mistakes (see the log): the one before stays in force")
+        self._refused = True
+        self.notify.ready(self.doing())
 
     def _must_fit(self, settings: Settings, roster: Roster) -> None:
         """Raises RosterdError where it is not meant for what we have in hand."""
@@ -412,7 +418,10 @@ class Service:
         return True, self.doing() if ailing is None else ailing.trouble.text
 
     def doing(self) -> str:
-        """In a line, for `systemctl status`."""
+        """In a line, for `systemctl status`. A refused file is told until it is mended: no restart succeeds with it."""
+        return f"{self._doing()}; {REFUSED}" if self._refused else self._doing()
+
+    def _doing(self) -> str:
         if self.worker.ailing is not None:
             return f"waiting: {self.worker.ailing.trouble.text}"
         if self.worker.outdated is not None:

@@ -66,6 +66,11 @@ def test_where_a_person_is_needed_they_are_told_at_once(world: World) -> None:
     (news,) = world.person.heard
     assert news.text == "strive cannot be synced: a person is needed: api.example.org refuses the key"
     assert news.hint.startswith("rosterd check")
+    assert "then systemctl reload rosterd" in news.hint  # or it would wait for its next try, in an hour
+    world.works()
+    world.alarms.look()
+    world.alarms.close()
+    assert world.person.heard[-1].text.startswith("strive works again (broken since 2026-")
 
 
 def test_one_that_failed_before_we_came_has_failed_since_it_last_went_well(world: World) -> None:

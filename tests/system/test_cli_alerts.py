@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def test_a_test_says_for_each_way_whether_it_arrived(shell: Shell) -> None:
         alerts(shell, f'webhook = "{hook.url}"\n{SECRET}{mail}')
         said = shell("alerts", "test").stdout
         assert said == "webhook: arrived: it answered 204\nemail: arrived: the mail server accepted it\n"
-        assert json.loads(hook.got[0][2])["kind"] == "test"
+        told = json.loads(hook.got[0][2])
+        assert (told["kind"], told["config"]) == ("test", str(shell.folder / "config.toml"))
         assert len(box.got) == 1
         alerts(shell, f'command = ["/nowhere/page-me"]\nwebhook = "{hook.url}"\n{SECRET}')
         hook.status = 500
@@ -83,6 +85,11 @@ def test_what_is_broken_is_listed_with_what_to_do(shell: Shell) -> None:
     assert (first["state"], first["key"], first["since"]) == ("broken", "fuse:strive:create", NOON)
     assert (second["state"], second["key"], second["healed_at"]) == ("healed", "fuse:strive:update", NOON + 15)
     assert [each["key"] for each in shell.json("alerts", "list", "--open")] == ["fuse:strive:create"]
+    status = shell("status").stdout
+    assert "a mass change (create) at strive waits" in status
+    assert f"  rosterd holds show {hold}" in status.splitlines()
+    (broken,) = shell.json("status")["alerts"]
+    assert (broken["id"], broken["kind"], broken["connection"]) == (first["id"], "fuse", "strive")
     world.decides("create")
     world.look(15)
     assert shell("alerts", "list", "--open").stdout == "nothing is broken\n"
@@ -109,3 +116,21 @@ def test_a_service_tells_by_the_ways_of_its_configuration(shell: Shell) -> None:
         assert [json.loads(body)["state"] for _, _, body in [*hook.got, *other.got]] == ["broken", "healed"]
         assert (len(hook.got), len(other.got)) == (1, 1)
         store.close()
+
+
+def test_status_says_what_the_page_says(shell: Shell) -> None:
+    """In the same words: who is late, since when, and who is fine."""
+    with assemble.state_errors():
+        store = assemble.open_store(f"sqlite:///{shell.folder}/state.db")
+    world = World(shell.folder, store)
+    now = time.time()
+    for name, ago in (("strive", 3600.0), ("telerivet", 60.0)):
+        world.put(name, polled_at=now - ago)
+    strive, telerivet = shell.json("status")["connections"]
+    assert (strive["state"], telerivet["state"]) == ("late", "fine")
+    assert 3600 <= strive["lag_seconds"] < 3700
+    text = shell("status").stdout
+    assert text.splitlines()[1].split()[:3] == ["strive", "strive", "late"]
+    assert "strive: late: not read to the end since" in text
+    assert "telerivet: late" not in text
+    store.close()

@@ -62,10 +62,15 @@ def test_mistakes_are_refused_with_their_place(world: ServiceWorld) -> None:
         # Records of one account are not those of another.
         world.config.write_text(good.replace("campaign_id = 273", "campaign_id = 999"))
         refused(service, "connection strive was 273 at 127.0.0.1", "is now 999 at", "a connection of its own")
-        world.config.write_text(good)
         world.people(1, start=2)
         service.signal(signal.SIGUSR1)
         wait_for(lambda: len(world.sandbox.telerivet) == 3, "the third")
+        service.idle()
+        # Whoever looks tomorrow is told too: until the file is mended, a restart would fail.
+        assert "the configuration has mistakes" in service.manager.heard.all(lambda m: "STATUS" in m)[-1]["STATUS"]
+        world.config.write_text(good)
+        reload(service)
+        assert "mistakes" not in service.manager.heard.all(lambda m: "STATUS" in m)[-1]["STATUS"]
         assert service.ends(signal.SIGTERM) == 0
     world.agrees()
 

@@ -349,6 +349,11 @@ ADDED = [
         ],
     ),
     (
+        "a secret that is not there, and that would have to be long",
+        '[service]\ntoken_file = "gone.token"',
+        [f"{C}:6:1: service.token_file: HOME/gone.token does not exist (write the token into it and chmod 600 it)"],
+    ),
+    (
         "a folder for a key file",
         TELERIVET.replace("telerivet.key", "."),
         [f"{C}:8:1: connections.telerivet.api_key_file: HOME cannot be read: Is a directory"],
