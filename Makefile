@@ -13,7 +13,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup test demo lint bench crash lock ci
+.PHONY: setup test demo lint bench crash soak soak-real lock ci
 setup: $(READY)
 
 test: $(READY)  ## make test ARGS="-k settings"
@@ -33,6 +33,12 @@ bench: $(BENCH)
 
 crash: $(READY)  ## every HTTP call and every commit, instead of the sample that `make test` takes
 	ROSTERD_TEST_CRASH=full $(BIN)/python -m pytest tests/system/test_crash.py -s --timeout 0 $(ARGS)
+
+soak: $(READY)  ## the service among people and failing platforms, in simulated time: ARGS="--hours 720 --people 2000 --seed 7"
+	$(BIN)/python -m tests.soak $(ARGS)
+
+soak-real: $(READY)  ## the real process against the sandbox, with faults and kills, in real time: ARGS="--minutes 30"
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 lock:  ## needs uv
 	$(COMPILE) -o requirements.lock

@@ -172,6 +172,12 @@ class Outbox:
         )
         return {(connection, kind): count for connection, kind, count in self._db.execute(query)}
 
+    def uncounted_since(self) -> float | None:
+        """When the oldest of what the fuse has neither held nor let pass arose; None when there is nothing."""
+        mine = (outbox.c.state == "open", outbox.c.approved == 0, outbox.c.kind != "consent")
+        first: float | None = self._db.execute(select(func.min(outbox.c.created_at)).where(*mine)).scalar()
+        return first
+
     def hold(self, connection: str, kind: str) -> None:
         """Set the unapproved rows of this kind aside."""
         mine = (outbox.c.connection == connection, outbox.c.kind == kind, outbox.c.approved == 0)

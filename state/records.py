@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +15,7 @@ from state.tables import connections, counters, holds, journal, runs
 
 KILLED = "killed"
 """How a run ended whose process was killed, or cut off from the database: the next one at its connections says so."""
-_PASSED = "passed:"
+_PASSED, _FIRST = "passed:", "first"
 _PACKED = ("cursor", "facts", "mapping", "remap", "feed")
 
 
@@ -153,22 +154,30 @@ def _hold(row: Any) -> Hold:
 
 class Passed:
     """What the fuse has let pass of a plan that is not whole yet, by connection and kind. It must outlive whoever
-    reads, or a plan that comes in parts would be counted anew after each kill."""
+    reads, or a plan that comes in parts would be counted anew after each kill. The parts are of one plan as long as a
+    reading lasts that did so when the first of them passed."""
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
-    def all(self) -> dict[tuple[str, str], int]:
+    def all(self, began: float | None = None) -> dict[tuple[str, str], int]:
+        """`began`: when the first of the readings under way did; what passed before that was of other plans."""
         query = select(counters.c.name, counters.c.value).where(counters.c.name.startswith(_PASSED))
-        found = {name.removeprefix(_PASSED).partition(":"): value for name, value in self._db.execute(query)}
+        kept = {name.removeprefix(_PASSED): int(value) for name, value in self._db.execute(query)}
+        if began is not None and kept.pop(_FIRST, 0) < began * 1000:
+            self.put({}, at=began)
+            return {}
+        found = {name.partition(":"): value for name, value in kept.items() if name != _FIRST}
         return {(connection, kind): value for (connection, _, kind), value in found.items()}
 
-    def put(self, passed: Mapping[tuple[str, str], int]) -> None:
-        """These, and no others."""
+    def put(self, passed: Mapping[tuple[str, str], int], *, at: float) -> None:
+        """These, and no others. `at`: now, when the first of them passed if none had before."""
+        mine = counters.c.name == _PASSED + _FIRST
+        first = self._db.execute(select(counters.c.value).where(mine)).scalar() or math.ceil(at * 1000)
         self._db.execute(delete(counters).where(counters.c.name.startswith(_PASSED)))
         rows = [{"name": f"{_PASSED}{connection}:{kind}", "value": n} for (connection, kind), n in passed.items()]
         if rows:
-            self._db.execute(insert(counters), rows)
+            self._db.execute(insert(counters), [*rows, {"name": _PASSED + _FIRST, "value": first}])
 
 
 class Runs:

@@ -109,7 +109,7 @@ def _held_by_service(url: str, problem: Busy) -> Busy:
         for pid in pids:
             if str(problem).endswith(f" process {pid}"):
                 hint = f"a running service does this by itself; `kill -USR1 {pid}` has it read everything now. "
-                return Busy(str(problem), hint=hint + "Deciding works beside it: rosterd holds, rosterd outbox")
+                return Busy(str(problem), hint=hint + "Holds are decided beside it: rosterd holds list")
     return problem
 
 

@@ -7,6 +7,7 @@
 | GET /_sandbox/truth | who is behind which record |
 | GET /_sandbox/harm | the counters, and what they counted |
 | GET /_sandbox/requests | the request log |
+| GET /_sandbox/counts | how many requests each platform had, by status (0: no answer), since the start |
 | POST /_sandbox/faults | `{"kind": "lost", "times": 2}`, or `{"random": 0.1, "seed": 3}`, or `{"clear": true}` |
 | POST /_sandbox/reset | `{"people": 60, "seed": 1, "empty": false}`: start over |
 | POST /_sandbox/reset_log | forget the request log |
@@ -42,6 +43,7 @@ class Control:
             ("GET", "truth"): lambda _: self._sandbox.truth,
             ("GET", "harm"): lambda _: self._harm(),
             ("GET", "requests"): lambda _: [asdict(call) for call in self._sandbox.calls()],
+            ("GET", "counts"): lambda _: self._sandbox.counts,
             ("POST", "faults"): self._faults,
             ("POST", "reset"): lambda body: self._sandbox.reset(**body),
             ("POST", "reset_log"): lambda _: self._sandbox.reset_log(),

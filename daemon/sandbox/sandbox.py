@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
@@ -65,6 +65,7 @@ class Sandbox:
         self.accounts = opened(Ground(self.harm_log, lock, clock), self._called)
         self.faults = Faults()
         self.requests: deque[Call] = deque(maxlen=log_limit)
+        self.counts: dict[str, Counter[str]] = {name: Counter() for name in self.accounts}
         self.errors: list[str] = []
         self.truth: Truth = {}
         self._control = Control(self)
@@ -199,6 +200,8 @@ class Sandbox:
         if platform:
             path = request.target.removeprefix(f"/{platform}")
             kind = fault.kind if fault else None
+            with self._lock:
+                self.counts[platform][str(status)] += 1
             self.requests.append(Call(platform, request.method, path, status, request.written, kind))
 
     def crashed(self, trace: str) -> None:

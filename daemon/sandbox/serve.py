@@ -20,11 +20,14 @@ def serve(
     seed: int = 1,
     *,
     empty: bool = False,
+    faults: float = 0.0,
     echo: Callable[[str], object] = _say,
     until: threading.Event | None = None,
 ) -> None:
-    """Serve until `until` is set or Ctrl-C is pressed. Raises OSError when the port is taken."""
+    """Serve until `until` is set or Ctrl-C is pressed; a share `faults` of all requests goes wrong. Raises OSError when
+    the port is taken."""
     with Sandbox(people, seed, empty=empty, log_limit=10_000).start(port) as sandbox:
+        sandbox.faults.random(faults, seed)
         echo(banner(sandbox))
         try:
             (until or threading.Event()).wait()
@@ -61,5 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--empty", action="store_true", help="every platform, nobody there")
+    parser.add_argument("--faults", type=float, default=0.0, help="the share of all requests that goes wrong")
     given = parser.parse_args(arguments)
-    serve(given.port, given.people, given.seed, empty=given.empty)
+    serve(given.port, given.people, given.seed, empty=given.empty, faults=given.faults)

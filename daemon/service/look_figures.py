@@ -12,7 +12,7 @@ from daemon.settings import Settings
 from daemon.sync.plan import DISMISSED
 from state.model import CONSENT_LANE, CREATE_LANE, UPDATE_LANE
 from state.store import Tx
-from state.tables import alerts, links, outbox, outreaches, runs, workers
+from state.tables import alerts, links, outbox, outreaches, runs
 
 CLASSES = {CONSENT_LANE: "consent", UPDATE_LANE: "profile", CREATE_LANE: "backfill"}
 """The classes of freshness, by lane, in the order they are sent."""
@@ -60,7 +60,7 @@ def figures(tx: Tx, settings: Settings, now: float) -> Figures:
         owed=[*_pushes(tx), *_outreaches(tx)],
         holds=tx.holds.counts(),
         alerts=_open_alerts(tx),
-        workers=_workers(tx, now - settings.service.lease.total_seconds()),
+        workers=sum(worker.alive for worker in tx.workers.all()),
         outcomes=_outcomes(tx, now - DAY),
         sweeps={one.name: _sweep(tx, one) for one in found if one.sweeping},
     )
@@ -115,10 +115,6 @@ def _open_alerts(tx: Tx) -> dict[str, int]:
     count = func.count().label("open")
     query = select(alerts.c.kind, count).where(alerts.c.healed_at.is_(None)).group_by(alerts.c.kind)
     return {row.kind: row.open for row in tx.db.execute(query)}
-
-
-def _workers(tx: Tx, since: float) -> int:
-    return int(tx.db.execute(select(func.count()).select_from(workers).where(workers.c.seen_at >= since)).scalar_one())
 
 
 def _outcomes(tx: Tx, since: float) -> dict[str, int]:

@@ -166,9 +166,10 @@ class Service:
         scheduler = getattr(self, "scheduler", None)
         if scheduler is not None and scheduler.running:
             scheduler.pause()
-        drained = self._drain(self.settings.service.drain.total_seconds())
+        bound = time.monotonic() + self.settings.service.drain.total_seconds()
+        drained = self._drain(bound)
         self.server.stop()
-        self.alarms.close()
+        self.alarms.close(max(0.0, min(5.0, bound - time.monotonic())))
         self.keeper.close(in_use=not drained)
         try:
             with self.store.transaction() as tx:
@@ -183,9 +184,8 @@ class Service:
             scheduler.shutdown(wait=False)
         self.store.close()
 
-    def _drain(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while self.worker.running and time.monotonic() < end:
+    def _drain(self, bound: float) -> bool:
+        while self.worker.running and time.monotonic() < bound:
             time.sleep(0.02)
         return not self.worker.running
 
@@ -324,10 +324,12 @@ class Service:
             worker.loaded_at, worker.announced = at, True
 
     def _keep(self) -> None:
-        """Let go of what is old, a little at a time, while nothing else is to be done."""
+        """Let go of what is old, a little at a time, while nothing else is to be done; and where something always is,
+        a little each time."""
         try:
-            while not self.stop.is_set() and self.worker.ailing is None and not self.worker.running:
-                if not self.keeping.step():
+            while not self.stop.is_set() and self.worker.ailing is None:
+                idle = not self.worker.running
+                if not self.keeping.step(idle=idle) or not idle:
                     return
         except (SQLAlchemyError, OSError) as problem:
             self.worker.fell_ill(problem)

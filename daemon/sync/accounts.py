@@ -137,7 +137,11 @@ def close_turn(
     tx: Tx, account: Account, problem: RosterdError | None, now: float, books: Books, *, patient: bool = False
 ) -> None:
     """Remember how a connection's part in a run ended. A failure is said once, and its end once. `patient`: the next
-    try comes by itself, and must not come at once."""
+    try comes by itself, and must not come at once.
+
+    A turn that got on before it failed is no failure more in a row: one answer in fifty that gets lost would else keep
+    a backlog waiting for an hour, and every "no" with it.
+    """
     if isinstance(problem, Stopping | Overtaken):
         books.paused = str(problem)
         return
@@ -150,12 +154,13 @@ def close_turn(
         return
     person = isinstance(problem, NeedsPerson)
     why = f"{NEEDED}: {problem}" if person else str(problem)
-    until = now + _pause(account.failures, problem, patient=patient)
+    before = 0 if books.pages or books.sent else account.failures
+    until = now + _pause(before, problem, patient=patient)
     say = log.error if person else log.warning
     if account.failures == 0 or account.paused_why != why:
         say("connection.failed", connection=account.name, error=str(problem), hint=problem.hint)
     books.paused = why
-    values = {"failures": account.failures + 1, "paused_until": until, "paused_why": why}
+    values = {"failures": before + 1, "paused_until": until, "paused_why": why}
     tx.connections.put(account.name, **values)
 
 

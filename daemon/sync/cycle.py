@@ -75,13 +75,14 @@ def begin(cycle: Cycle) -> None:
     roster, report, options = cycle.roster, cycle.report, cycle.options
     names = [name for name in roster.sides if not options.only or name in options.only]
     with roster.store.transaction() as tx:
-        report.run = tx.runs.begin(roster.clock(), worker=options.served, about=names)
+        begun = roster.clock()
+        report.run = tx.runs.begin(begun, worker=options.served, about=names)
         accounts.introduce(tx, roster)
     held = {name: _claim(cycle, name) for name in names}
     taken = {name for name in names if roster.keeper is None or held[name] is not None}
     with roster.store.transaction() as tx:
         known = accounts.prepare(tx, roster, report.run, taken)
-        tx.runs.killed(taken, roster.clock(), but=report.run)
+        tx.runs.killed(taken, begun, but=report.run)
     for name in names:
         books = report.books[name] = Books()
         now = roster.clock()
@@ -214,9 +215,11 @@ def check_fuse(cycle: Cycle, *, reading: str | None = None) -> bool:
         known = tx.connections.all()
         if _plan_under_way(cycle, tx, known, but=reading):
             return False
-        passed = tx.passed.all()
+        now = cycle.roster.clock()
+        since = whole.in_parts_since(known, tx.leases.holders(), cycle.roster, now)
+        passed = tx.passed.all(since)
         cycle.report.tripped = fuse.check(tx, cycle.roster, passed)
-        tx.passed.put(passed if whole.in_parts(known, cycle.roster.clock()) else {})
+        tx.passed.put(passed if since is not None else {}, at=now)
     return True
 
 
@@ -227,7 +230,8 @@ def _plan_under_way(cycle: Cycle, tx: Tx, known: dict[str, Account], *, but: str
     if roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides):
         return True
     if served:
-        return bool(whole.waited_for(known, at_work, roster, roster.clock()) - {but})
+        now = roster.clock()
+        return bool(whole.waited_for(known, at_work, roster, now) - {but}) and not whole.waited_long(tx, now)
     others = at_work - cycle.turns.keys()
     return any(known[name].reading_since is not None for name in others if name in known)
 

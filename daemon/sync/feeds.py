@@ -82,8 +82,8 @@ def make_room(cycle: Cycle, turn: Turn, between: Between, meanwhile: Between) ->
 
 def _begin_sweep(cycle: Cycle, turn: Turn) -> None:
     account = turn.account
-    account.sweep += 1
     account.feed = account.cursor if turn.has_feed else None
+    account.sweep += 1
     with cycle.roster.store.transaction() as tx:
         tx.connections.put(account.name, sweep=account.sweep, feed=account.feed)
 

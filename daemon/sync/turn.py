@@ -71,8 +71,11 @@ class Turn:
 
     @property
     def has_feed(self) -> bool:
-        """Whether its feed can be read while a sweep is under way: it has one, and that has a place to go on from."""
-        return self.account.primed and not self.connector.feed_is_sweep
+        """Whether its feed can be read while a sweep is under way: it has one, and that has a place to go on from.
+        (A sweep that an older release began keeps the only place there is.)"""
+        account = self.account
+        has_place = account.feed is not None or account.sweep == account.swept
+        return account.primed and has_place and not self.connector.feed_is_sweep
 
     @contextlib.contextmanager
     def as_fresh(self, freshness: Freshness) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""`python -m tests.soak`: the soak in simulated time. Exit code 1, with the seed and the story, when something is wrong."""
+"""`python -m tests.soak`: the soak in simulated time. Ends with 1, the seed and the story when something is wrong."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=80, help="at the start [80]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--acts", type=float, help="what people do in an hour [a quarter of the people, 120 at most]")
+    parser.add_argument("--slower", type=float, default=1.0, help="by how much each `every` is longer than usual [1]")
     parser.add_argument("--url", default="", help="of an empty PostgreSQL database [SQLite]")
     parser.add_argument("--json", action="store_true", help="the figures alone")
     given = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":  # or the order of sets would differ from run to run
-        os.execve(
-            sys.executable, [sys.executable, "-m", "tests.soak", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"}
-        )  # noqa: S606
+        again = [sys.executable, "-m", "tests.soak", *sys.argv[1:]]
+        os.execve(sys.executable, again, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606 - ourselves
     structlog.configure(processors=[_count])
     acts = given.acts or min(120.0, given.people / 4)
     began, cpu = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        world = SoakWorld(Path(folder), given.people, given.seed, given.url)
+        world = SoakWorld(Path(folder), given.people, given.seed, given.url, slower=given.slower)
         story = Story(world, given.hours, acts, random.Random(f"{given.seed} story"), LINES)
         story.run()
         if world.process is not None:
@@ -70,9 +70,8 @@ def steady(story: Story) -> list[str]:
     if not first:
         return []
     wrong = []
-    grown = statistics.median(s.rss for s in second[-half // 2 :]) / statistics.median(
-        s.rss for s in first[half // 4 :]
-    )
+    before, after = first[half // 4 :], second[half // 2 :]
+    grown = statistics.median(s.rss for s in after) / statistics.median(s.rss for s in before)
     if grown > 1.15:
         wrong.append(f"memory grew by {grown - 1:.0%} between the halves: {[round(s.rss) for s in story.samples]}")
     if max(s.files for s in second) > max(s.files for s in first) + 2:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from state.tables import journal, runs
 from tests.five_twins import ABLE, MAKING
-from tests.soak.world import EVERY, NAMES, SoakWorld
+from tests.soak.world import NAMES, SoakWorld
 
 SLACK = 60.0
 """Seconds beyond the poll interval: what is promised of an opt-out, and the bound for lag in good weather."""
@@ -27,7 +27,8 @@ def rows(world: SoakWorld) -> int:
 
 def all_along(world: SoakWorld, lags: list[float]) -> None:
     for name, site in world.sites.items():
-        if undone := site.undone():
+        late = world.crowd.unshown if name == "strive" else set()
+        if undone := [each for each in site.undone() if each[0] not in late]:
             world.complain(f"an opt-out was undone at {name}: {undone}")
         if site.harm:
             world.complain(f"harm at {name}: {dict(site.harm)}")
@@ -43,10 +44,10 @@ def _lags(world: SoakWorld, lags: list[float]) -> None:
     """Of connections that nothing was wrong with within their bound."""
     assert world.process is not None
     for one in world.process.standings():
-        bound = EVERY[one.name] + JITTER + SLACK
+        bound = world.every[one.name] + JITTER + SLACK
         if not one.primed or one.lag is None or world.weather.last(one.name, world.time.now() - bound) is not None:
             continue
-        lags.append(one.lag / EVERY[one.name])
+        lags.append(one.lag / world.every[one.name])
         if one.lag > bound:
             world.complain(f"{one.name} lags {one.lag:.0f} s behind, for no reason")
 

@@ -30,17 +30,20 @@ class Task:
 
     def resume(self) -> None:
         """Let it run until it sleeps or ends. Raises what it raised."""
-        if self.over:
+        if self.done():
             return
         if self._thread.ident is None:
             self._thread.start()
         self.go.release()
         if not self._clock.back.acquire(timeout=PATIENCE):
             raise RuntimeError("a thread of the simulation hangs")
-        if self.over:
+        if self.done():
             self._thread.join()
-        if self.problem is not None:
-            raise self.problem
+        if (problem := self.problem) is not None:
+            raise problem
+
+    def done(self) -> bool:
+        return self.over
 
     def kill(self) -> None:
         """It dies where it sleeps."""

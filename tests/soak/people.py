@@ -6,8 +6,8 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from daemon.platforms.base import Channel
 from tests.five_twins import CHANNELS, MAKING, SIDES
 from tests.soak.clock import Clock
 from tests.soak.ledger import Ledger
@@ -44,6 +44,7 @@ class Crowd:
         self.people: list[Person] = []
         self.deleted: set[str] = set()
         self.done: Counter[str] = Counter()
+        self.unshown: set[str] = set()  # records at strive whose "no" does not show yet
         self.deleting, self.notes = True, True
         self._acts: list[tuple[Callable[[], object], int]] = [
             (self.edit, 60),
@@ -71,9 +72,10 @@ class Crowd:
         self.people.append(person)
         return person
 
-    def _add(self, name: str, person: Person, *, sms: bool | None = None, **texts: str | None) -> str:
-        named = {"name": f"{person.first} {person.last}"} if name == "telerivet" else {}
-        named = named or {"first": person.first, "last": person.last}
+    def _add(self, name: str, person: Person, *, sms: bool | None = None, **texts: Any) -> str:
+        named: dict[str, Any] = {"first": person.first, "last": person.last}
+        if name == "telerivet":
+            named = {"name": f"{person.first} {person.last}"}
         return self.sites[name].add(phone=person.phone, email=person.email, sms=sms, **named, **texts)
 
     def import_people(self, count: int) -> None:
@@ -120,7 +122,8 @@ class Crowd:
         fields = ["city", "notes"] if self.notes and name != "action_network" else ["city"]
         field = self.dice.choice(fields)
         value = self._city() if field == "city" else self.dice.choice(["called", "called twice", "moved", None])
-        self.sites[name].edit(id_, **{field: value})
+        change: dict[str, Any] = {field: value}
+        self.sites[name].edit(id_, **change)
         self.done["edits"] += 1
 
     def edit_everywhere(self) -> None:
@@ -149,8 +152,8 @@ class Crowd:
             site.untag(id_, tag) if untag else site.tag(id_, tag)
             self.done["tags"] += 1
 
-    def _channel(self, name: str) -> Channel:
-        return self.dice.choice(CHANNELS.get(name, ("sms", "email")))  # type: ignore[return-value]
+    def _channel(self, name: str) -> str:
+        return self.dice.choice(CHANNELS.get(name, ("sms", "email")))
 
     def opt_out(self) -> None:
         found = self._record()
@@ -158,7 +161,7 @@ class Crowd:
             name, id_ = found
             self._says_no(name, id_, self._channel(name))
 
-    def _says_no(self, name: str, id_: str, channel: Channel) -> None:
+    def _says_no(self, name: str, id_: str, channel: str) -> None:
         site = self.sites[name]
         if id_ not in site.rows or site.says_no(id_, channel):
             return  # where a no has been said, nothing would show that it was said again
@@ -174,9 +177,11 @@ class Crowd:
             return
         with site.late():
             site.opt_out(found[1])
+        self.unshown.add(found[1])
 
         def shows() -> None:
             site.commit()
+            self.unshown.discard(found[1])
             if found[1] in site.rows:
                 self.ledger.said("strive", found[1], "sms")
 
@@ -185,7 +190,7 @@ class Crowd:
 
     def opt_in(self) -> None:
         """They take it back, where they said it."""
-        said = sorted((name, *each) for name, site in self.sites.items() for each in site.said_no)
+        said = sorted((name, id_, channel) for name, site in self.sites.items() for id_, channel in site.said_no)
         if said:
             name, id_, channel = self.dice.choice(said)
             if id_ in self.sites[name].rows:

@@ -29,9 +29,9 @@ from tests.soak.clock import Killed, Task
 if TYPE_CHECKING:
     from tests.soak.world import SoakWorld
 
-LONGEST_WAIT = 60.0
+LONGEST_WAIT = 300.0
 """Seconds between two looks. The service looks every second; here nothing happens in between."""
-WATCH, KEEP = 120.0, 3600.0
+WATCH, KEEP = 240.0, 3600.0
 START = 2.0
 """Seconds until a new process is there."""
 
@@ -139,7 +139,14 @@ class Process:
 
     def ask(self, *, read: bool) -> None:
         self.worker.ask(read=read)
+        self.look_now()
+
+    def look_now(self) -> None:
         self._beat_in(0.0)
+
+    def owed(self, name: str) -> int:
+        with self.store.look() as tx:
+            return sum(count for to, _, state, count in tx.outbox.counts() if (to, state) == (name, "open"))
 
     def standings(self) -> list[Standing]:
         with self.store.look() as tx:

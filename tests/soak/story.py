@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.soak import checks
 from tests.soak.sites import Kind, Spell
@@ -122,9 +123,7 @@ class Story:
             starts = midnight + begin * MINUTE
             wait = starts - self.world.time.now()
             wait += DAY if wait < 0 else 0
-            self._after(
-                wait, lambda name=name, end=end, begin=begin: self.world.weather.begins(name, (end - begin) * MINUTE)
-            )  # type: ignore[misc]
+            self._after(wait, partial(self.world.weather.begins, name, (end - begin) * MINUTE))
 
     # what happens once, or once in two days
 
@@ -140,12 +139,11 @@ class Story:
             (0.42, "a bad import blanks the notes", self._spoil),
             (0.55, "notes are mapped at action_network, or not any more", lambda: world.remap("action_network")),
             (0.70, "notes are mapped at telerivet, or not any more", lambda: world.remap("telerivet")),
-            (0.80, "another list is imported", self._import),
             (0.90, "... and mapped as before", lambda: world.remap("telerivet")),
         ]
         for begins in range(0, max(1, int(self.hours / 48)) * 48, 48):
             for share, what, do in plan:
-                self._after((begins + share * two_days) * HOUR, lambda what=what, do=do: self._happens(what, do))  # type: ignore[misc]
+                self._after((begins + share * two_days) * HOUR, partial(self._happens, what, do))
         self._after(0.5 * self.hours * HOUR, lambda: setattr(world.crowd, "deleting", False))
 
     def _happens(self, what: str, do: Callable[[], object]) -> None:
@@ -155,9 +153,9 @@ class Story:
     def _import(self) -> None:
         """Opt-outs go on while everybody else is told of the new people."""
         world = self.world
-        world.crowd.import_people(max(20, len(world.crowd.people) // 4))
-        for minute in range(1, 30, 2):
-            self._after(minute * MINUTE, world.crowd.opt_out)
+        world.crowd.import_people(max(100, world.people))
+        for _ in range(40):
+            self._after(self.dice.uniform(0, 12 * MINUTE), world.crowd.opt_out)
         for hours in (1, 2):
             self._after(hours * HOUR, world.approve)
 

@@ -57,6 +57,8 @@ FUSE = {
     "vanish": Limit(50, 5),
     "outreach": Limit(100, 5),
 }
+MUCH = 20
+"""Pushes: a backlog."""
 SETTINGS = {
     "strive": "campaign_id = 1\napi_key = 'made-up-key'",
     "telerivet": "project_id = 'PJ2ad0100821a98bea'\napi_key = 'made-up-key'",
@@ -67,20 +69,17 @@ SETTINGS = {
 
 
 class SoakWorld:
-    """`url`: of the database; blank: an SQLite file in `folder`."""
+    """`url`: of the database; blank: an SQLite file in `folder`. `slower`: by how much each `every` is longer."""
 
-    def __init__(self, folder: Path, people: int, seed: int, url: str = "") -> None:
+    def __init__(self, folder: Path, people: int, seed: int, url: str = "", *, slower: float = 1.0) -> None:
         self.folder, self.url = folder, url or f"sqlite:///{folder}/state.db"
         self.dice = random.Random(seed)
         random.seed(seed)  # what the service draws: how long it waits after a failure
         self.time, self.began = Clock(MONDAY), MONDAY
-        own = {name: random.Random(f"{seed}{name}") for name in NAMES}
-        self.sites = {
-            name: Site(name, self.time, RATES[name], own[name], capabilities=ABLE[name], **TWINS[name])
-            for name in NAMES
-        }
+        self.sites = {name: self._site(name, random.Random(f"{seed}{name}")) for name in NAMES}
+        self.every = {name: slower * seconds for name, seconds in EVERY.items()}
         self.weather = Weather(self.time, NAMES)
-        self.ledger = Ledger(self.time, self.sites, self.weather, EVERY)
+        self.ledger = Ledger(self.time, self.sites, self.weather, self.every, self._behind)
         self.crowd = Crowd(self.time, self.sites, self.ledger, self.dice)
         self.mappings = dict(MAPPINGS)
         self.noteless = {"action_network"}
@@ -94,14 +93,18 @@ class SoakWorld:
         self._countdown: Callable[[], object] | None = None
         for site in self.sites.values():
             site.called = self._called
+        self.people = people
         self.crowd.gather(people)
+
+    def _site(self, name: str, dice: random.Random) -> Site:
+        return Site(name, self.time, RATES[name], dice, capabilities=ABLE[name], **TWINS[name])
 
     def _config(self) -> Path:
         tables = [f'[state]\nurl = "{self.url}"']
         for name in NAMES:
-            late = max(30 * MINUTE, 3 * EVERY[name])
+            late = max(30 * MINUTE, 3 * self.every[name])
             tables.append(
-                f"[connections.{name}]\nplatform = '{name}'\nevery = '{EVERY[name]:.0f}s'\n"
+                f"[connections.{name}]\nplatform = '{name}'\nevery = '{self.every[name]:.0f}s'\n"
                 f"late_after = '{late:.0f}s'\n{SETTINGS[name]}"
             )
         path = self.folder / "config.toml"
@@ -131,7 +134,7 @@ class SoakWorld:
             lambda facts: SiteConnector(site, facts, gate),
             direction="in" if name == "carium" else "both",
             priority=2 if name == "strive" else 0,
-            every=EVERY[name],
+            every=self.every[name],
             full_every=FULL_EVERY[name],
             budget=name,
             windows=windows,
@@ -146,6 +149,10 @@ class SoakWorld:
     def _hear(self, news: News) -> str:
         self.news.append(news)
         return "heard"
+
+    def _behind(self, name: str) -> bool:
+        """Whether much else is owed to this connection."""
+        return self.process is not None and self.process.owed(name) >= MUCH
 
     def restart(self) -> None:
         """An upgrade: it is asked to end, and started again."""
@@ -194,7 +201,7 @@ class SoakWorld:
         self.time.drift += seconds
         self.weather.everywhere(abs(seconds) + 60.0)
         if self.process is not None:
-            self.process._beat_in(0.0)  # the service notices within half a second
+            self.process.look_now()  # the service notices within half a second
 
     # the person who looks after it
 
@@ -226,6 +233,7 @@ class SoakWorld:
             with self.process.store.transaction() as tx:
                 decide(tx, self.process.worker.roster, hold, Picked("approve"))
             self.counts["fuses decided"] += 1
+            self.process.look_now()
 
     def complain(self, what: str) -> None:
         self.complaints.append(f"{(self.time.now() - MONDAY) / HOUR:.2f} h: {what}")

@@ -23,7 +23,7 @@ from daemon.sync.turn import Options
 from daemon.sync.windows import Stretch, Windows
 from state.model import Account
 from tests.stories.world import World
-from tests.twin import TwinConnector, TwinPlatform
+from tests.twin import FULL, TwinConnector, TwinPlatform, without
 
 ALWAYS = (Stretch(frozenset(range(7)), 0, 24 * 60),)
 
@@ -284,7 +284,7 @@ def test_what_the_fuse_lets_pass_goes_as_soon_as_the_reading_is_over(served: Ser
 
 
 def test_a_reader_who_died_does_not_stop_the_others_for_ever(new_served: Callable[..., Served]) -> None:
-    """The mark of a reading counts as long as somebody holds the connection."""
+    """The mark of a reading counts as long as somebody is at it or will be at once; not while it rests."""
     served = new_served(seconds=1.0)
     people(served.a, 3)
     served.turns()
@@ -300,10 +300,13 @@ def test_a_reader_who_died_does_not_stop_the_others_for_ever(new_served: Callabl
         assert due.turns(tx, served.roster, served.now + 1).get("a") is None
         assert due.turns(tx, served.roster, served.now + 1)["b"] > served.now + 1
     time.sleep(0.4)
+    served.a.fail("later", on="changes")
+    served.turn("a")
     served.turn("b")
     assert [row.approved for row in served.outbox()] == [1]
     served.now += 300
     served.turns()
+    assert served.account("a").reading_since is None
     assert [row["city"] for row in served.a.rows.values()].count("Turin") == 1
 
 
@@ -321,6 +324,28 @@ def test_a_connection_that_fails_is_not_tried_at_once(served: Served) -> None:
         assert due.turns(tx, served.roster, served.now)["b"] > served.now + 5
     assert served.turn("b").books["b"].paused
     assert served.b.calls.total() == calls
+
+
+def test_a_backlog_gets_on_though_answers_get_lost(served: Served) -> None:
+    """Each turn something is sent before an answer is lost: that is no reason to wait for longer and longer."""
+    people(served.a, 60)
+    served.b.capabilities = without(FULL, batch=1)
+    began = served.now
+    for _ in range(20):  # some of the turns are a's, which has nothing to do
+        if not served.b._faults:
+            served.b.fail("lost", on="push", after=4)
+        served.now = max(served.now, next_turn(served))
+        served.turns()
+        if len(served.b.rows) == 60:
+            break
+    assert len(served.b.rows) == 60
+    assert served.now - began < 400
+    assert served.account("b").failures <= 1
+
+
+def next_turn(served: Served) -> float:
+    with served.store.look() as tx:
+        return min(due.turns(tx, served.roster, served.now).values())
 
 
 def test_a_push_that_always_loses_its_race_is_tried_less_and_less(served: Served) -> None:
@@ -341,6 +366,27 @@ def test_a_push_that_always_loses_its_race_is_tried_less_and_less(served: Served
     served.now += 1000
     served.turns()
     assert served.b.rows[there]["city"] == "Turin"
+
+
+def test_a_push_that_waits_goes_at_once_when_it_changes(served: Served) -> None:
+    """It lost its races while somebody was typing. The races of one turn count once, and what is edited next is not
+    kept waiting for it."""
+    (ada,) = people(served.a, 1)
+    served.turns()
+    (there,) = served.b.rows
+    served.b.before_push = lambda push: served.b.edit(there, notes=str(served.b.calls.total()))
+    served.a.edit(ada, city="Turin")
+    served.now += 300
+    served.turn("a")
+    served.turn("b")
+    (row,) = [row for row in served.outbox() if row.connection == "b"]
+    assert 20 < row.due_at - served.now < 40
+    served.b.heal()
+    served.a.edit(ada, city="Rome")
+    with served.store.transaction() as tx:
+        tx.connections.put("a", asked_at=served.now)
+    served.turns()
+    assert served.b.rows[there]["city"] == "Rome"
 
 
 def test_a_defect_stops_one_connection_alone(served: Served) -> None:

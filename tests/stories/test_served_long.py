@@ -11,9 +11,12 @@ import pytest
 
 from daemon.errors import RetryLater
 from daemon.service import due
+from daemon.sync.leases import Keeper
+from daemon.sync.roster import FUSE, Limit, Rules
 from daemon.sync.turn import LOOK_UP
 from tests.stories.test_served import Served, during, people, told
 from tests.twin import FULL, without
+from tests.twin_rows import Row
 
 
 @pytest.fixture
@@ -157,3 +160,94 @@ def test_a_yes_after_our_no_is_heard_though_the_turn_goes_on(new_served: Callabl
     assert served.contact(given_name="Ada5").get("consent.sms") == "unsubscribed"
     assert served.b.says_no(last)
     assert len(told(served.b)) == 2
+
+
+def test_a_sweep_begun_by_an_older_release_goes_on_where_it_was(new_served: Callable[..., Served]) -> None:
+    """That one kept one place for both: the feed, read beside the sweep, would put its own there."""
+    served = new_served()
+    people(served.a, 6)
+    served.turns()
+    account = served.account("b")
+    with served.store.transaction() as tx:
+        tx.connections.put("b", sweep=account.sweep + 1, cursor={**account.cursor, "after": 3}, feed=None)
+    served.b.page = 1
+    served.now += 400
+    calls = served.b.calls["sweep"]
+    during(served.b, "sweep", 2, lambda: setattr(served, "now", served.now + 400))
+    served.b.fail("later", on="sweep", after=2)
+    served.turn("b")
+    served.now += 400
+    served.turn("b")
+    assert served.b.calls["sweep"] - calls == 3 + 2  # one of them refused
+    assert served.account("b").swept == account.sweep + 1
+
+
+def test_an_edit_does_not_wait_for_a_moment_in_which_nobody_reads(new_served: Callable[..., Served]) -> None:
+    """Of many connections that are read whole each time, one is always in the middle of it."""
+    served = new_served("a", "b", "c", "d")
+    (ada,) = people(served.a, 1)
+    served.turns()
+    others = Keeper(served.store, "w2", 9999.0)
+    held = {name: others.claim(frozenset({name})) for name in ("c", "d")}
+    assert all(held.values())
+    served.a.edit(ada, city="Turin")
+    for minute in range(60):
+        served.now += 60
+        with served.store.transaction() as tx:  # c and d by turns, and each begins before the other has ended
+            tx.connections.put("cd"[minute % 2], reading_since=served.now)
+        for name in ("a", "b"):
+            served.turn(name)
+    others.close()
+    assert [row["city"] for row in served.b.rows.values()] == ["Turin"]
+
+
+def test_what_passes_the_fuse_in_parts_is_counted_as_one(new_served: Callable[..., Served]) -> None:
+    """A bad import is read for hours, and another connection all the while: it stops at the limit."""
+    served = new_served("a", "b", "c", rules=Rules(fuse={**FUSE, "update": Limit(20, 5)}))
+    everybody = people(served.a, 60)
+    served.turns()
+    served.a.page = 6
+    others = Keeper(served.store, "w2", 99999.0)
+    assert others.claim(frozenset({"c"}))
+    for id_ in everybody:
+        served.a.edit(id_, city="Nowhere")
+    served.now += 400
+
+    def meanwhile(verb: str) -> None:
+        if verb == "changes":
+            served.now += 300
+            served.turn("b")
+
+    with served.store.transaction() as tx:
+        tx.connections.put("c", reading_since=served.now)
+    served.a.before_call = meanwhile
+    served.turn("a")
+    served.a.heal()
+    others.close()
+    served.now += 400
+    served.turns()
+    assert sum(row["city"] == "Nowhere" for row in served.b.rows.values()) <= 20
+    assert "b" in {hold.connection for hold in served.holds("fuse")}
+
+
+def test_a_sweep_of_hours_is_one_plan(new_served: Callable[..., Served]) -> None:
+    """It finds a bad import that no feed told of, a few at a time."""
+    served = new_served(rules=Rules(fuse={**FUSE, "update": Limit(20, 5)}))
+    everybody = people(served.a, 60)
+    served.turns()
+    served.a.page = 2
+    served.now += 8 * 86400
+    for id_ in everybody:
+        before = served.a.rows[id_]
+        served.a.rows[id_] = Row({**before, "city": "Nowhere"}, before.version + 1, served.now)
+
+    def meanwhile(verb: str) -> None:
+        served.now += 400 * (verb == "sweep")
+
+    served.a.before_call = meanwhile
+    served.turn("a")
+    served.a.heal()
+    served.now += 400
+    served.turn("b")
+    assert sum(row["city"] == "Nowhere" for row in served.b.rows.values()) <= 20
+    assert [hold.connection for hold in served.holds("fuse")] == ["b"]

@@ -31,6 +31,8 @@ def test_others_beside_a_service(world: ServiceWorld) -> None:
         assert f"the database is in use by process {service.pid}" in done.stderr
         assert "a running service does this by itself" in done.stderr
         assert f"kill -USR1 {service.pid}" in done.stderr
+        assert "Holds are decided beside it: rosterd holds list" in done.stderr
+        world.shell("holds", "decide", "7", "same", code=1)  # there is none: it was looked for
         assert len(world.shell.json("contacts", "find", "Ann")) == 2
         for words in (["status"], ["holds", "list"], ["outbox", "list"], ["db", "check"], ["check"]):
             world.shell(*words)

@@ -169,7 +169,7 @@ def test_a_stop_while_an_alert_is_told_to_nobody(world: ServiceWorld) -> None:
         wait_for(lambda: _children(service.pid), "the command")
         began = time.monotonic()
         assert service.ends(signal.SIGTERM) == 0
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 5
 
 
 def _children(pid: int) -> list[str]:

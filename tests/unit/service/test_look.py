@@ -158,6 +158,17 @@ def test_what_a_person_has_left_hides_nothing_that_was_refused_since(connection:
         assert [one.pushes for one in figures(tx, config, NOW).owed] == [1]
 
 
+def test_whoever_works_counts_whatever_our_own_clock_says(connection: Any, tmp_path: Path) -> None:
+    """When somebody was last heard of is known by the database's clock."""
+    connection()
+    config = settings.load(tmp_path / "config.toml")
+    with closing(Store(f"sqlite:///{tmp_path}/state.db")) as store, store.transaction() as tx:
+        tx.workers.seen("w1", "1", 0.0, "idle")
+        ahead = tx.workers.clock() + 3600
+        assert figures(tx, config, ahead).workers == 1
+        assert overview(tx, config, ahead, hours=48).doing == [("w1", "idle")]
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
