@@ -426,7 +426,8 @@ class Service:
             return f"waiting: {self.worker.ailing.trouble.text}"
         if self.worker.outdated is not None:
             return f"waiting: {self.worker.outdated.name} goes by a newer configuration; reload this one"
-        running = [f"{name} ({one.doing})" for name, one in sorted(self.worker.running.items())]
+        now = time.monotonic()
+        running = [f"{name} ({one.words(now)})" for name, one in sorted(self.worker.running.items())]
         if running:
             return f"at work: {', '.join(running)}"
         if self._next is None:
