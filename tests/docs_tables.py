@@ -28,7 +28,7 @@ from daemon.settings import config_schema
 from daemon.settings_models import Consent, Fuse, Identity, Log, State
 from daemon.settings_parts import Connection, Defaults
 from daemon.settings_platforms import PLATFORMS
-from daemon.settings_service import Alerts
+from daemon.settings_service import Alerts, Keep, Service
 from daemon.settings_types import show_duration
 from daemon.sync.resolve import WHY
 from daemon.sync.verdicts import CHOICES
@@ -199,6 +199,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "consent": _of(Consent),
     "fuse": _of(Fuse),
     "alerts": _of(Alerts),
+    "service": _of(Service),
+    "keep": _of(Keep),
     "log": _of(Log),
     "rule": _record(language._RULE_RECORD),
     "tags": _record(language._TAGS),

@@ -417,7 +417,7 @@ class Service:
         return True, self.doing() if ailing is None else ailing.trouble.text
 
     def doing(self) -> str:
-        """In a line, for `systemctl status`. A refused file is told until it is mended: with it, no restart succeeds."""
+        """In a line, for `systemctl status`. A refused file is told until it is mended: no restart succeeds with it."""
         return f"{self._doing()}; {REFUSED}" if self._refused else self._doing()
 
     def _doing(self) -> str:

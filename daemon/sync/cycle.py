@@ -78,14 +78,15 @@ def begin(cycle: Cycle) -> None:
     roster, report, options = cycle.roster, cycle.report, cycle.options
     names = [name for name in roster.sides if not options.only or name in options.only]
     with roster.store.transaction() as tx:
-        report.run = tx.runs.begin(roster.clock(), worker=options.served, about=names)
+        begun = roster.clock()
+        report.run = tx.runs.begin(begun, worker=options.served, about=names)
         accounts.introduce(tx, roster)
     held = {name: _claim(cycle, name) for name in names}
     taken = {name for name in names if roster.keeper is None or held[name] is not None}
     with roster.store.transaction() as tx:
         known = accounts.prepare(tx, roster, report.run, taken)
         whole.give_up(tx, known, taken, roster.clock())
-        tx.runs.killed(taken, roster.clock(), but=report.run)
+        tx.runs.killed(taken, begun, but=report.run)
     for name in names:
         books = report.books[name] = Books()
         now = roster.clock()

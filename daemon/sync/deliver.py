@@ -405,7 +405,7 @@ def _lost(people: People, delivery: Delivery, letter: Letter, outcome: Lost) -> 
         _hear_one(people, delivery, outcome.record, receipt=False)
     row = people.push(letter.owed.key)
     if row is not None:
-        row.attempts += 1
+        row.attempts += not delivery.served  # a turn counts as one: see `postpone`
         people.owe(row)
         delivery.again = True
 

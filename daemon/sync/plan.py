@@ -95,7 +95,7 @@ def _add(people: People, contact: Contact, link: Link, owed: dict[str, Any]) -> 
     if kind != push.kind or push.owed != before:
         push.approved = 0  # it does more than what passed the fuse
     _is_now(push, kind)
-    if push.state == "dead":  # it changed: worth another try
+    if push.state in ("dead", "open"):  # it changed: worth another try, and at once
         push.state, push.attempts, push.reason, push.due_at = "open", 0, None, 0.0
     people.owe(push)
 

@@ -32,6 +32,7 @@ COMMAND = re.compile(r"(?:^|[\s/])rosterd ([^#|>&\n]*)")
 INLINE = re.compile(r"`rosterd ([^`#|>&]*)[^`]*`")
 TESTS = re.compile(r"`(tests/[\w/]+\.py)`")
 ONE = '\n[connections.strive_atl]\nplatform = "strive"\ncampaign_id = 273\n'
+COLONY = '[connections.colony]\nplatform = "colony"\nusername = "rosterd@example.org"\nclient_id = "0123456789abcdef"\n'
 
 
 def text_of(page: Path) -> str:
@@ -240,16 +241,21 @@ def test_the_schema_accepts_the_example_configuration() -> None:
 
 
 def test_the_credentials_of_the_unit_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The names behind LoadCredential= are names that rosterd reads keys from."""
-    page = text_of(docs_tables.DOCS / "configuration.md")
+    """The names behind LoadCredential= are names that rosterd reads keys from, each its own."""
+    page = text_of(docs_tables.DOCS / "systemd.md")
     names = re.findall(r"^LoadCredential=(\w+):", page, re.MULTILINE)
-    assert len(names) == 2
     for name in names:
         (tmp_path / name).write_text(f"key-of-{name}")
-    telerivet = '[connections.telerivet]\nplatform = "telerivet"\nproject_id = "PJ2ad0100821a98bea"\n'
-    (tmp_path / "config.toml").write_text(ONE + telerivet)
+    (tmp_path / "state__url").write_text("postgresql:///key_of_state")
+    (tmp_path / "config.toml").write_text(ONE + COLONY + '[alerts]\nwebhook = "https://example.org/hook"\n')
     monkeypatch.setattr("os.environ", {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     loaded = settings.load(tmp_path / "config.toml")
-    assert {f"key-of-{name}" for name in names} == {
-        one.api_key.get_secret_value() for one in loaded.connections.values()
-    }
+    for name in names:
+        *table, key = name.split("__")
+        part: Any = loaded
+        for step in table:
+            part = part[step] if isinstance(part, dict) else getattr(part, step)
+        found = getattr(part, key)
+        taken = found if isinstance(found, str) else found.get_secret_value()
+        assert taken in (f"key-of-{name}", "postgresql:///key_of_state"), name
+    assert loaded.state.url == "postgresql:///key_of_state"
