@@ -54,8 +54,7 @@ class Leases:
         """All of these connections for `owner`, or none: those of one credential go together, since one holder is
         one budget of calls. None when another has one of them, or one is not known.
 
-        Claimed again by its own holder it is a new lease; the one before is lost. A reading under way ends with the
-        lease it began under.
+        Claimed again by its own holder it is a new lease; the one before is lost.
         """
         wanted = tuple(dict.fromkeys(names))
         columns, at = connections.c, now(self._db)
@@ -67,7 +66,6 @@ class Leases:
             return None
         lease = Lease(wanted, owner, max(terms) + 1, seconds)
         values = {"owner": owner, "term": lease.term, "lease_until": now(self._db) + seconds}
-        values["reading_since"] = None  # whoever was reading them has lost them
         self._db.execute(update(connections).where(columns.name.in_(wanted)).values(values))
         return lease
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from state.bulk import add_rows
 from state.model import Account, Hold, Noted, dumps, loads, storable
-from state.tables import connections, holds, journal, runs
+from state.tables import connections, counters, holds, journal, runs
 
 KILLED = "killed"
 """How a run ended whose process was killed, or cut off from the database: the next one at its connections says so."""
+_PASSED, _FIRST = "passed:", "first"
 _PACKED = ("cursor", "facts", "mapping", "remap", "feed")
 
 
@@ -148,6 +150,34 @@ def _hold(row: Any) -> Hold:
         decided_at=row.decided_at,
         id=row.id,
     )
+
+
+class Passed:
+    """What the fuse has let pass of a plan that is not whole yet, by connection and kind. It must outlive whoever
+    reads, or a plan that comes in parts would be counted anew after each kill. The parts are of one plan as long as a
+    reading lasts that did so when the first of them passed."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def all(self, began: float | None = None) -> dict[tuple[str, str], int]:
+        """`began`: when the first of the readings under way did; what passed before that was of other plans."""
+        query = select(counters.c.name, counters.c.value).where(counters.c.name.startswith(_PASSED))
+        kept = {name.removeprefix(_PASSED): int(value) for name, value in self._db.execute(query)}
+        if began is not None and kept.pop(_FIRST, 0) < began * 1000:
+            self.put({}, at=began)
+            return {}
+        found = {name.partition(":"): value for name, value in kept.items() if name != _FIRST}
+        return {(connection, kind): value for (connection, _, kind), value in found.items()}
+
+    def put(self, passed: Mapping[tuple[str, str], int], *, at: float) -> None:
+        """These, and no others. `at`: now, when the first of them passed if none had before."""
+        mine = counters.c.name == _PASSED + _FIRST
+        first = self._db.execute(select(counters.c.value).where(mine)).scalar() or math.ceil(at * 1000)
+        self._db.execute(delete(counters).where(counters.c.name.startswith(_PASSED)))
+        rows = [{"name": f"{_PASSED}{connection}:{kind}", "value": n} for (connection, kind), n in passed.items()]
+        if rows:
+            self._db.execute(insert(counters), [*rows, {"name": _PASSED + _FIRST, "value": first}])
 
 
 class Runs:

@@ -23,9 +23,8 @@ from state.links import Links
 from state.migrate import revision, upgrade
 from state.outbox import Outbox
 from state.outreaches import Outreaches
-from state.parts import Parts
 from state.postgresql import STALLED, looking, one_writer
-from state.records import Connections, Holds, Journal, Runs
+from state.records import Connections, Holds, Journal, Passed, Runs
 from state.trouble import Troubled, trouble_of
 from state.workers import Workers
 
@@ -40,10 +39,10 @@ class Tx:
         self.links = Links(connection)
         self.outbox = Outbox(connection)
         self.outreaches = Outreaches(connection)
-        self.parts = Parts(connection)
         self.journal = Journal(connection)
         self.holds = Holds(connection)
         self.runs = Runs(connection)
+        self.passed = Passed(connection)
         self.hours = Hours(connection)
         self.leases = Leases(connection)
         self.alerts = Alerts(connection)

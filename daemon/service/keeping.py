@@ -44,8 +44,9 @@ class Keeping:
         """When `step` has something to do again."""
         return self._due
 
-    def step(self) -> bool:
-        """One short piece of work, if any is due; True when more of it waits. Raises DBAPIError."""
+    def step(self, *, idle: bool = True) -> bool:
+        """One short piece of work, if any is due; True when more of it waits. `idle`: nobody wants to write just now.
+        Raises DBAPIError."""
         now = self._clock()
         if now < self._due:
             return False
@@ -54,15 +55,15 @@ class Keeping:
         self._gone.add_all(done)
         if done.more:
             return True
-        self._finish(now)
+        self._finish(now, idle)
         return False
 
-    def _finish(self, now: float) -> None:
+    def _finish(self, now: float, idle: bool) -> None:
         if self._gone.total:
             log.info("keeping.pruned", **self._gone.rows)
         self._gone = Pruned()
         self._due = next_night(now)
-        if self._store.path is not None:
+        if self._store.path is not None and idle:
             upkeep.tidy(self._store)
             self._shrink(now)
 

@@ -325,10 +325,12 @@ class Service:
             worker.loaded_at, worker.announced = at, True
 
     def _keep(self) -> None:
-        """Let go of what is old, a little at a time, while nothing else is to be done."""
+        """Let go of what is old, a little at a time, while nothing else is to be done; and where something always is,
+        a little each time."""
         try:
-            while not self.stop.is_set() and self.worker.ailing is None and not self.worker.running:
-                if not self.keeping.step():
+            while not self.stop.is_set() and self.worker.ailing is None:
+                idle = not self.worker.running
+                if not self.keeping.step(idle=idle) or not idle:
                     return
         except (SQLAlchemyError, OSError) as problem:
             self.worker.fell_ill(problem)

@@ -45,9 +45,6 @@ DEFAULT = Options()
 PLAN_PAGE = 500
 ROUNDS = 3
 T = TypeVar("T")
-PATIENCE = 300.0
-"""Seconds. What has waited so long for a moment in which nobody reads is counted by the fuse in parts: of many
-connections one is always being read."""
 
 
 def run(
@@ -85,7 +82,6 @@ def begin(cycle: Cycle) -> None:
     taken = {name for name in names if roster.keeper is None or held[name] is not None}
     with roster.store.transaction() as tx:
         known = accounts.prepare(tx, roster, report.run, taken)
-        whole.give_up(tx, known, taken, roster.clock())
         tx.runs.killed(taken, begun, but=report.run)
     for name in names:
         books = report.books[name] = Books()
@@ -124,7 +120,7 @@ def _turn(cycle: Cycle, side: Side, held: Held | None, books: Books, known: dict
     started = roster.clock()
     # A clock that was set back must not make a window that ends before it begins.
     reading.window = (min(account.polled_at or 0.0, started) - side.overlap, started)
-    return Turn(side, account, books, connector, reading, started, held, read_since=account.reading_since)
+    return Turn(side, account, books, connector, reading, started, held)
 
 
 def _keep_facts(roster: Roster, name: str, connector: Connector) -> None:
@@ -216,36 +212,28 @@ def check_fuse(cycle: Cycle, *, reading: str | None = None) -> bool:
     if cycle.report.waiting or cycle.options.these is not None:
         return False
     with cycle.roster.store.transaction() as tx:
-        known, now = tx.connections.all(), cycle.roster.clock()
-        others = _readers(cycle, tx, known) - {reading}
-        if _walking(cycle.roster, known) or (others and not _waited_long(cycle, tx, now)):
+        known = tx.connections.all()
+        if _plan_under_way(cycle, tx, known, but=reading):
             return False
-        more = whole.begun(known, tx.leases.holders(), now)  # readings of whose plan more is to come
-        began = [*more, *(turn.read_since for turn in cycle.turns.values() if turn.read_since is not None)]
-        passed = tx.parts.passed(min(began)) if began else {}
+        now = cycle.roster.clock()
+        since = whole.in_parts_since(known, tx.leases.holders(), cycle.roster, now)
+        passed = tx.passed.all(since)
         cycle.report.tripped = fuse.check(tx, cycle.roster, passed)
-        if more:
-            tx.parts.put(passed, at=now)
+        tx.passed.put(passed if since is not None else {}, at=now)
     return True
 
 
-def _walking(roster: Roster, known: dict[str, Account]) -> bool:
-    """Whether somebody may be in the middle of the walk through everybody."""
-    return roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides)
-
-
-def _readers(cycle: Cycle, tx: Tx, known: dict[str, Account]) -> set[str]:
-    """Whose reading is worth waiting for. A command has read what it could, and is not there to see the rest."""
-    at_work = tx.leases.holders().keys()
-    if cycle.options.served is not None:
-        return whole.waited_for(known, at_work, cycle.roster, cycle.roster.clock())
+def _plan_under_way(cycle: Cycle, tx: Tx, known: dict[str, Account], *, but: str | None) -> bool:
+    """Whether somebody is in the middle of a reading, or of the walk through everybody. A command has read what it
+    could, and is not there to see the rest of it."""
+    roster, served, at_work = cycle.roster, cycle.options.served is not None, tx.leases.holders().keys()
+    if roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides):
+        return True
+    if served:
+        now = roster.clock()
+        return bool(whole.waited_for(known, at_work, roster, now) - {but}) and not whole.waited_long(tx, now)
     others = at_work - cycle.turns.keys()
-    return {name for name in others if name in known and known[name].reading_since is not None}
-
-
-def _waited_long(cycle: Cycle, tx: Tx, now: float) -> bool:
-    since = tx.outbox.uncounted_since() if cycle.options.served is not None else None
-    return since is not None and now - since >= PATIENCE
+    return any(known[name].reading_since is not None for name in others if name in known)
 
 
 # delivery

@@ -103,7 +103,7 @@ def _keep_pages(cycle: Cycle, turn: Turn, pages: Iterable[Page], between: Betwee
             kept: dict[str, Any] = {"feed" if beside else "cursor": page.cursor}
             if heard and turn.account.reading_since is None:
                 # What it plans is not the whole plan yet: the fuse of no other turn may let a part of it pass.
-                kept["reading_since"] = turn.account.reading_since = turn.read_since = cycle.roster.clock()
+                kept["reading_since"] = turn.account.reading_since = cycle.roster.clock()
             tx.connections.put(turn.side.name, **kept, facts=turn.connector.facts)
         if beside:
             turn.account.feed = page.cursor

@@ -65,7 +65,6 @@ class Turn:
     started: float
     held: Held | None = None  # our hold on it, where several workers share the database
     read_all_at: float | None = None
-    read_since: float | None = None  # when its first page was kept that says anything
     looked_up: float = 0.0  # when a long sweep last made room
     aside: bool = False  # it is making room just now
     problem: RosterdError | None = None

@@ -19,7 +19,7 @@ from tests.contract.state_alerts import KeepsAlerts, broken
 from tests.contract.state_hours import KeepsHours
 from tests.contract.state_leases import KeepsLeases, KeepsWorkers
 from tests.contract.state_outreaches import KeepsOutreaches, act
-from tests.contract.state_parts import KeepsParts
+from tests.contract.state_passed import KeepsWhatPassed
 from tests.contract.state_people import KeepsContacts, KeepsLinks
 from tests.contract.state_rows import ANN, contact, link, owed
 from tests.contract.state_texts import KeepsAnyText
@@ -131,7 +131,7 @@ class StateContract(
     KeepsLinks,
     KeepsTheOutbox,
     KeepsOutreaches,
-    KeepsParts,
+    KeepsWhatPassed,
     KeepsRecords,
     KeepsLeases,
     KeepsWorkers,

@@ -306,6 +306,7 @@ def test_a_reader_who_died_does_not_stop_the_others_for_ever(new_served: Callabl
     assert [row.approved for row in served.outbox()] == [1]
     served.now += 300
     served.turns()
+    assert served.account("a").reading_since is None
     assert [row["city"] for row in served.a.rows.values()].count("Turin") == 1
 
 

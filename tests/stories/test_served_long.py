@@ -16,6 +16,7 @@ from daemon.sync.roster import FUSE, Limit, Rules
 from daemon.sync.turn import LOOK_UP
 from tests.stories.test_served import Served, during, people, told
 from tests.twin import FULL, without
+from tests.twin_rows import Row
 
 
 @pytest.fixture
@@ -227,3 +228,26 @@ def test_what_passes_the_fuse_in_parts_is_counted_as_one(new_served: Callable[..
     served.turns()
     assert sum(row["city"] == "Nowhere" for row in served.b.rows.values()) <= 20
     assert "b" in {hold.connection for hold in served.holds("fuse")}
+
+
+def test_a_sweep_of_hours_is_one_plan(new_served: Callable[..., Served]) -> None:
+    """It finds a bad import that no feed told of, a few at a time."""
+    served = new_served(rules=Rules(fuse={**FUSE, "update": Limit(20, 5)}))
+    everybody = people(served.a, 60)
+    served.turns()
+    served.a.page = 2
+    served.now += 8 * 86400
+    for id_ in everybody:
+        before = served.a.rows[id_]
+        served.a.rows[id_] = Row({**before, "city": "Nowhere"}, before.version + 1, served.now)
+
+    def meanwhile(verb: str) -> None:
+        served.now += 400 * (verb == "sweep")
+
+    served.a.before_call = meanwhile
+    served.turn("a")
+    served.a.heal()
+    served.now += 400
+    served.turn("b")
+    assert sum(row["city"] == "Nowhere" for row in served.b.rows.values()) <= 20
+    assert [hold.connection for hold in served.holds("fuse")] == ["b"]

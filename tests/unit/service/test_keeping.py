@@ -14,7 +14,9 @@ from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from daemon.service.keeping import Keeping, at_night, next_night
-from daemon.settings import Settings
+from daemon.service.run import Service
+from daemon.service.worker import Running
+from daemon.settings import Settings, mappings
 from state import upkeep
 from state.model import Noted
 from state.store import Store
@@ -235,3 +237,23 @@ def test_every_night_comes_once(zone: str, monkeypatch: pytest.MonkeyPatch) -> N
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_old_rows_go_also_where_something_is_always_under_way(tmp_path: Path) -> None:
+    """Of many connections one always has its turn; then it is a few rows a minute, and the file is left as it is."""
+    found = settings(tmp_path)
+    service = Service(lambda: (found, mappings(found)))
+    with closing(Store(found.state.url)) as store:
+        add_old(store, 25, at=1.0)
+        service._prepare(store)
+        service.worker.running["strive"] = Running(0.0, 0.0)
+        service._keep()
+        assert left(store) == 15
+        service._keep()
+        service._keep()
+        assert left(store) == 0
+        service.worker.running.clear()
+        add_old(store, 25, at=1.0)
+        service.keeping._due = 0.0
+        service._keep()
+        assert left(store) == 0
