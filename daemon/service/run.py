@@ -293,6 +293,7 @@ class Service:
 
     def _watch(self) -> None:
         """Look for what is wrong, and let the others know that we are there."""
+        self.metrics.only(self.roster.gates)
         for name, gate in self.roster.gates.items():
             self.metrics.budget(name, gate.rate, gate.share, gate.used)
         self._watch_alerts()
