@@ -8,14 +8,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import statistics
 import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+
+from sqlalchemy import Connection, Table
 
 from benchmarks.report import Section, say, table
 from daemon import logs
@@ -97,21 +98,31 @@ def fill(store: Store, people: int) -> None:
         numbers = range(first, min(first + CHUNK, people + 1))
         with store.transaction() as tx:
             db = tx.db
-            add_rows(db, contacts, ("id", "fields", "created_at"), ((n, _fields(n, now), now) for n in numbers))
-            add_rows(db, identifiers, ("kind", "value", "contact_id"), _identifiers(numbers))
-            add_rows(db, links, LINK, _links(numbers))
-            add_rows(db, journal, ("at", "event", "contact_id", "connection", "detail"), _journal(numbers, now))
+            _add(db, contacts, ("id", "fields", "created_at"), ((n, _fields(n, now), now) for n in numbers))
+            _add(db, identifiers, ("kind", "value", "contact_id"), _identifiers(numbers))
+            _add(db, links, LINK, _links(numbers))
+            _add(db, journal, ("at", "event", "contact_id", "connection", "detail"), _journal(numbers, now))
     with store.transaction() as tx:
-        add_rows(tx.db, counters, ("name", "value"), [("contacts", people + 1)])
+        _add(tx.db, counters, ("name", "value"), [("contacts", people + 1)])
         for name in NAMES:
             tx.connections.add(Account(name, name, "", sweep=1, swept=1, swept_at=now, polled_at=now, ok_at=now))
         spent = ((now - 60 * n, now - 60 * n + 1, "done", "{}", "w1") for n in range(min(40_000, people)))
-        add_rows(tx.db, runs, ("started_at", "ended_at", "outcome", "books", "worker"), spent)
+        _add(tx.db, runs, ("started_at", "ended_at", "outcome", "books", "worker"), spent)
         columns = [column.name for column in hours.columns]
         this = int(now // 3600)
         year = range(min(24 * 400, people))
-        add_rows(tx.db, hours, columns, ((n, this - h, 9, 5, 4, 30, 0, 1, 40.0, 40.0) for n in NAMES for h in year))
+        _add(tx.db, hours, columns, ((n, this - h, 9, 5, 4, 30, 0, 1, 40.0, 40.0) for n in NAMES for h in year))
     _analyze(store)
+
+
+def _add(db: Connection, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Six million rows: the fastest way there is."""
+    if db.dialect.name == "sqlite":
+        add_rows(db, table, columns, rows)
+        return
+    with db.connection.cursor().copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 LINK = ("connection", "external_id", "contact_id", "state", "seen", "version", "digest", "sweep")
@@ -155,7 +166,7 @@ def owe(store: Store, count: int) -> None:
     target_columns = ("connection", "target", "lane", "contact_id", "external_id", "kind")
     state_columns = ("owed", "state", "approved", "attempts", "due_at", "created_at")
     with store.transaction() as tx:
-        add_rows(tx.db, outbox, (*target_columns, *state_columns), rows)
+        _add(tx.db, outbox, (*target_columns, *state_columns), rows)
     _analyze(store)
 
 
@@ -236,7 +247,7 @@ class Bench:
 
 
 def measure_one(bench: Bench, times: int) -> dict[str, tuple[float, float]]:
-    """Milliseconds on the clock (the median), and of this process's processor (the mean)."""
+    """Milliseconds on the clock (the fastest: the machine has more to do), and of our own processor (the mean)."""
     what: dict[str, tuple[Callable[[], None], int]] = {
         "one look": (bench.look, 4 * times),
         "one quiet turn": (bench.turn, times),
@@ -254,7 +265,7 @@ def measure_one(bench: Bench, times: int) -> dict[str, tuple[float, float]]:
             began = time.perf_counter()
             do()
             spent.append(time.perf_counter() - began)
-        found[name] = 1000 * statistics.median(spent), 1000 * (time.process_time() - cpu) / count
+        found[name] = 1000 * min(spent), 1000 * (time.process_time() - cpu) / count
     return found
 
 
@@ -317,15 +328,19 @@ def _columns(folder: Path, url: str, count: int, times: int, engine: str) -> dic
 
 
 def _section(engine: str, columns: dict[str, dict[str, tuple[float, float]]]) -> Section:
-    small, *others = columns
-    heads = [f"ms, {engine}", *columns, "÷"]
+    small, large = list(columns)[:2]
     rows = [
-        [what, *(f"{columns[name][what][0]:.1f}" for name in columns), f"{columns[others[0]][what][0] / ms:.1f}"]
-        for what, (ms, _) in columns[small].items()
+        [
+            what,
+            *(f"{columns[name][what][0]:.1f} / {columns[name][what][1]:.1f}" for name in columns),
+            f"{columns[large][what][1] / cpu:.1f}",
+        ]
+        for what, (_, cpu) in columns[small].items()
     ]
-    busy = [an_hour(columns[name]) for name in columns]
+    busy = [an_hour(each) for each in columns.values()]
     rows.append(["processor seconds in a quiet hour", *(f"{each:.1f}" for each in busy), f"{busy[1] / busy[0]:.1f}"])
-    return Section(f"A quiet service, by how many people it knows ({engine})", table(heads, rows), "")
+    heads = [f"{engine}: ms at best / ms of processor", *columns, "÷"]
+    return Section(f"A quiet service, by how many people it knows ({engine})", table(heads, rows))
 
 
 def main() -> None:

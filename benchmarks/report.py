@@ -8,6 +8,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+SERVICE = "# The service\n"
+"""From this heading on the page is measured by commands of its own."""
+
 
 @dataclass(frozen=True)
 class Section:

@@ -23,7 +23,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from daemon.errors import NeedsPerson, Overtaken, RetryLater, RosterdError, Unexpected
+from daemon.errors import NeedsPerson, Overtaken, RetryLater, RosterdError, Stopping, Unexpected
 from daemon.platforms.base import Connector
 from daemon.sync import accounts, feeds, fuse, optouts, outreach, plan, whole
 from daemon.sync.books import Books, Report
@@ -154,7 +154,7 @@ def _between(cycle: Cycle, turn: Turn) -> None:
     if cycle.options.served is None:
         return
     if turn.side.writes:
-        deliver_no(_delivery(cycle, turn))
+        _if_it_can(turn, lambda: deliver_no(_delivery(cycle, turn, cycle.stop)))
     if not turn.aside:
         feeds.make_room(cycle, turn, _between, _meanwhile)
 
@@ -162,7 +162,20 @@ def _between(cycle: Cycle, turn: Turn) -> None:
 def _meanwhile(cycle: Cycle, turn: Turn) -> None:
     """What a sweep has planned so far is counted as what the whole of it will have, and may go."""
     if check_fuse(cycle, reading=turn.side.name):
-        _deliver(cycle, turn)
+        _if_it_can(turn, lambda: _deliver(cycle, turn, cycle.until(turn)))
+
+
+def _if_it_can(turn: Turn, send: Callable[[], None]) -> None:
+    """Where a key may read and not write, the reading goes on: a "no" must be heard although another cannot be told.
+    The delivery after it says what is wrong."""
+    if turn.cannot_write:
+        return
+    try:
+        send()
+    except (RetryLater, NeedsPerson) as problem:
+        if isinstance(problem, Stopping | Overtaken) or getattr(problem, "after", None) is not None:
+            raise
+        turn.cannot_write = True
 
 
 # plan
@@ -244,12 +257,14 @@ def delivery(cycle: Cycle) -> None:
     overruns nobody's word and makes nobody, and must not wait for a bad key elsewhere. (The one that was not read has
     failed its turn, and gets nothing.)
 
-    What one platform answers may be news for another: as long as there is something due, look again.
+    What one platform answers may be news for another: as long as there is something due, look again; in a long run
+    only until it is time to make room.
     """
+    until = {name: cycle.until(turn) for name, turn in cycle.turns.items()}
     for _ in range(ROUNDS):
-        if not cycle.options.send or cycle.stop.is_set():
+        if not cycle.options.send or all(each.is_set() for each in until.values()):
             return
-        _everywhere(cycle, lambda turn: _deliver(cycle, turn))
+        _everywhere(cycle, lambda turn: _deliver(cycle, turn, until[turn.side.name]))
         if cycle.report.waiting or cycle.options.these is not None or not _something_due(cycle):
             return
         if not _over_all(cycle, check_fuse):
@@ -263,13 +278,13 @@ def _something_due(cycle: Cycle) -> bool:
         return any(tx.outbox.due(turn.side.name, now, 1) for turn in open_turns)
 
 
-def _deliver(cycle: Cycle, turn: Turn) -> None:
+def _deliver(cycle: Cycle, turn: Turn, until: Stop) -> None:
     these = cycle.options.these
     if not turn.side.writes or turn.problem is not None:
         return
     turn.reading.news = True
     turn.reading.primed = not cycle.report.waiting
-    each = _delivery(cycle, turn)
+    each = _delivery(cycle, turn, until)
     quiet = turn.side.windows.quiet(cycle.roster.clock())
     each.only_no = bool(cycle.report.waiting) or quiet
     deliver(each)
@@ -282,9 +297,9 @@ def _deliver(cycle: Cycle, turn: Turn) -> None:
     cycle.progress(turn.side.name, "sent", turn.books)
 
 
-def _delivery(cycle: Cycle, turn: Turn) -> Delivery:
+def _delivery(cycle: Cycle, turn: Turn, until: Stop) -> Delivery:
     options = cycle.options
-    each = Delivery(cycle.roster, turn.reading, turn.connector, cycle.until(turn), turn.read_all_at, options.these)
+    each = Delivery(cycle.roster, turn.reading, turn.connector, until, turn.read_all_at, options.these)
     each.served = options.served is not None
     each.as_fresh = turn.as_fresh
     return each

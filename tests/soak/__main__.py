@@ -82,6 +82,7 @@ def steady(story: Story) -> list[str]:
 def figures(story: Story, seconds: float, cpu: float) -> dict[str, Any]:
     world = story.world
     hours = (world.time.now() - world.began) / 3600
+    back = [waited for _, _, waited in world.weather.recovered()]
     calls = {name: site.calls.total() for name, site in world.sites.items()}
     return {
         "hours simulated": round(hours, 1),
@@ -96,6 +97,7 @@ def figures(story: Story, seconds: float, cpu: float) -> dict[str, Any]:
         "... of them, behind a backlog": told([each for each in world.ledger.smooth if each.backlog]),
         "opt-outs told, something wrong": told(world.ledger.rough),
         "lag / every, nothing wrong": {"p50": _at(story.lags, 0.5), "max": _at(story.lags, 1.0)},
+        "back after a trouble s": {"p50": _at(back, 0.5), "max": _at(back, 1.0)},
         "calls": calls,
         "calls / budget": {name: round(calls[name] / (RATES[name] * hours * 3600), 4) for name in NAMES},
         "429, of a busy spell": sum(site.refusals["busy"] for site in world.sites.values()),

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from daemon.sync.accounts import LONGEST_PAUSE
 from state.tables import journal, runs
 from tests.five_twins import ABLE, MAKING
 from tests.soak.world import NAMES, SoakWorld
@@ -61,6 +62,7 @@ def at_the_end(world: SoakWorld) -> None:
         world.complain("there is no service any more")
         return
     _told(world)
+    _recovered(world)
     _alerts(world)
     _standing(world)
     held = _held(world)
@@ -81,6 +83,13 @@ def _told(world: SoakWorld) -> None:
         world.complain(f"a no of {late.origin} reached {late.target} {late.late:.0f} s late after a trouble")
     for forgotten in world.ledger.forgotten():
         world.complain(f"a no was never told: {forgotten}")
+
+
+def _recovered(world: SoakWorld) -> None:
+    """The pauses between tries double: what was away for so long is back after as long again, and within the hour."""
+    for name, lasted, waited in world.weather.recovered():
+        if waited > min(LONGEST_PAUSE, 2 * lasted) + world.every[name] + JITTER + 2 * SLACK:
+            world.complain(f"{name} was away for {lasted:.0f} s, and well again {waited:.0f} s after that")
 
 
 def _alerts(world: SoakWorld) -> None:

@@ -10,11 +10,11 @@ from tests.soak.clock import Clock
 
 @dataclass
 class Trouble:
-    """`until`: when it was over, and the first turn went well again; None: it is not."""
+    """`ended`: when its cause was over; `until`: when the first turn after that went well. None: not yet."""
 
     since: float
+    ended: float | None = None
     until: float | None = None
-    ended: bool = False  # the cause is; the first good turn is yet to come
 
 
 class Weather:
@@ -29,7 +29,7 @@ class Weather:
         self.troubles[name].append(trouble)
 
         def end() -> None:
-            trouble.ended = True
+            trouble.ended = self._clock.now()
 
         self._clock.after(seconds, end)
 
@@ -39,8 +39,19 @@ class Weather:
 
     def well(self, name: str) -> None:
         for trouble in self.troubles[name]:
-            if trouble.ended and trouble.until is None:
+            if trouble.ended is not None and trouble.until is None:
                 trouble.until = self._clock.now()
+
+    def recovered(self) -> list[tuple[str, float, float]]:
+        """Of each trouble that no other met: whose, how long it was, and how long until a turn went well."""
+        found = []
+        for name, mine in self.troubles.items():
+            for one in mine:
+                if one.ended is None or one.until is None:
+                    continue
+                if not any(o is not one and o.since <= one.until and (o.until or one.until) > one.since for o in mine):
+                    found.append((name, one.ended - one.since, one.until - one.ended))
+        return found
 
     def last(self, name: str, since: float) -> float | None:
         """When the last trouble of this connection was over that reached into the time from `since` to now; None:

@@ -149,7 +149,27 @@ def test_a_no_goes_out_between_two_batches_of_a_backlog(served: Served) -> None:
     served.turn("b")
     assert all(row["city"] == "Turin" for row in served.b.rows.values())
     place = next(place for place, push in enumerate(first) if isinstance(push, OptOut))
-    assert place <= 200  # behind the batch in hand, and before the others
+    assert place <= 40  # behind the batch in hand, and before the others
+
+
+def test_a_backlog_makes_room_for_the_next_reading(served: Served) -> None:
+    """It goes on in the next turn, and does not take one slice of time after another in this one."""
+    served.options["b"]["settings"]["every"] = 60.0
+    everybody = people(served.a, 300)
+    served.turns()
+    for id_ in everybody:
+        served.a.edit(id_, city="Turin")
+    served.now += 300
+    served.turn("a")
+
+    def takes_a_second(_: Push) -> None:
+        served.now += 1
+
+    served.b.before_push = takes_a_second
+    began = served.now
+    served.turn("b")
+    assert served.now - began <= 60 + 40 + 5  # until its feed is due, and the batch in hand
+    assert 0 < len(served.outbox()) < 300
 
 
 def test_what_is_said_at_a_connection_is_heard_while_it_is_swept(served: Served) -> None:
