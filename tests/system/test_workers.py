@@ -51,7 +51,7 @@ def killed_between_a_call_and_its_commit(world: WorkersWorld) -> None:
 
 def stopped_for_longer_than_its_lease(world: WorkersWorld) -> None:
     """Its answer is there when it goes on. It writes nothing of it, and begins no call."""
-    world.hang("strive", "PATCH", "/members", kind="slow", seconds=1)
+    world.hang("strive", "PATCH", "/members", kind="slow", seconds=3)
     stopped = world.pause(world.hung("slow"))
     world.taken_over("strive", stopped, within=LEASE + SLACK)
     mark = stopped.service.mark()

@@ -26,6 +26,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from daemon.sandbox.sandbox import Call
 from daemon.sandbox.server import Handler
@@ -208,11 +209,22 @@ class WorkersWorld(ServiceWorld):
     def kill_reader(self, platform: str, path: str, *, within: float = 60.0) -> Killed:
         """Kill whoever has kept some pages of a reading whose end has not come: each page takes half a second."""
         self.hang(platform, "GET", path, kind="slow", seconds=0.5, times=None)
-        wait_for(lambda: self.accounts()[platform].reading_since is not None, "the mark of a reading", within=within)
-        owner = self.accounts()[platform].owner
-        killed = self.kill(next(each for each in self.workers if self.name(each) == owner))
+        killed = wait_for(lambda: self._kill_reader(platform), "the mark of a reading", within=within)
         self.sandbox.faults.clear()
         return killed
+
+    def _kill_reader(self, platform: str) -> Killed | None:
+        """Stopped first: by the time it is seen to be in the middle, it may be at the end."""
+        account = self.accounts()[platform]
+        reader = next((each for each in self.workers if self.name(each) == account.owner), None)
+        if account.reading_since is None or reader is None:
+            return None
+        reader.signal(signal.SIGSTOP)
+        now = self.accounts()[platform]
+        if now.reading_since is not None and now.owner == account.owner:
+            return self.kill(reader)
+        reader.signal(signal.SIGCONT)
+        return None
 
     def taken_over(self, platform: str, killed: Killed, *, within: float, free: bool = False) -> Service:
         """Who goes on with the platform. Nobody did before the lease was over, unless (`free`) it was given back."""
@@ -389,20 +401,16 @@ def workers_world(
 
 @contextmanager
 def _noting(world: WorkersWorld) -> Iterator[None]:
-    """Write down each request as it comes in, and whose it is."""
-    exchange, owners = Handler._exchange, dict[int, int | None]()
+    """Write down each request as it comes in, and whose it is: asked once for each connection."""
+    exchange, owners = Handler._exchange, WeakKeyDictionary[Handler, int | None]()
 
     def noted(self: Handler, request: Request) -> bool:
-        at, port = time.time(), int(self.client_address[1])
-        if port not in owners or owners[port] is None:
-            owners[port] = _owner(port, world.workers)
+        at = time.time()
+        if owners.get(self) is None:
+            owners[self] = _owner(int(self.client_address[1]), world.workers)
         _, platform, path = request.target.split("/", 2)
-        world.seen.append(Seen(at, owners[port], platform, request.method, f"/{path}"))
-        try:
-            return exchange(self, request)
-        finally:
-            if self.owner.stopping.is_set():
-                owners.clear()
+        world.seen.append(Seen(at, owners[self], platform, request.method, f"/{path}"))
+        return exchange(self, request)
 
     Handler._exchange = noted  # type: ignore[method-assign]
     try:
@@ -413,12 +421,9 @@ def _noting(world: WorkersWorld) -> Iterator[None]:
 
 def _owner(port: int, workers: list[Service]) -> int | None:
     """The process that has this port of the loopback interface as its own end."""
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        words = line.split()
-        if words[1] == f"0100007F:{port:04X}":
-            socket = f"socket:[{words[9]}]"
-            return next((pid for pid in [os.getpid(), *(w.pid for w in workers)] if socket in _files(pid)), None)
-    return None
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    mine = {f"socket:[{words[9]}]" for words in lines if words[1] == f"0100007F:{port:04X}" and words[9] != "0"}
+    return next((pid for pid in [os.getpid(), *(each.pid for each in workers)] if mine & _files(pid)), None)
 
 
 def _files(pid: int) -> set[str]:
