@@ -176,7 +176,8 @@ class Story:
         self._at_times(HOUR, self._sample)
 
     def _sample(self) -> None:
-        gc.collect()
+        if len(self.samples) % 6 == 0:
+            gc.collect()
         with open("/proc/self/statm") as file:
             pages = int(file.read().split()[1])
         lines, rows = self.lines.total() - sum(s.lines for s in self.samples), 0
