@@ -99,7 +99,7 @@ def test_the_database_is_away(tmp_path: Path) -> None:
             assert len(each.lines("database.waiting")) == 1
         world.all_read()
         with world.load():
-            for crash, seconds in ((True, 0.0), (False, 20.0 if FULL else 6.0)):
+            for crash, seconds in ((True, 0.0), (False, 20.0 if FULL else 2.0)):
                 marks = [each.mark() for each in world.workers]
                 moves(world)
                 server.stop(crash=crash)
