@@ -1,12 +1,14 @@
 """What people and programs read on standard output: tables, plain lines, JSON.
 
-On a terminal, tables are drawn with rich; in a pipe they are plain columns, one line a row, nothing cut off. What
-platforms send is shown without its control characters: a name must not be able to move the cursor.
+On a terminal, tables are drawn with rich, or stacked where they do not fit; in a pipe they are plain columns, one line
+a row, nothing cut off. What platforms send is shown without its control characters: a name must not be able to move the
+cursor.
 """
 
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -75,12 +77,32 @@ def _drawn(heads: Sequence[str], right: Sequence[bool], cells: Sequence[Sequence
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
+    if _narrowest(heads, cells) > console.width:
+        _stacked(heads, cells, console.width)
+        return
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for head, is_number in zip(heads, right, strict=True):
         drawn.add_column(head, justify="right" if is_number else "left", overflow="fold")
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))
-    Console().print(drawn)
+    console.print(drawn)
+
+
+def _narrowest(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """Letters of a line below which words would have to be broken: each column's longest word, and its margins."""
+    columns = zip(heads, *cells, strict=True)
+    return sum(max(len(word) for cell in column for word in cell.split() or [""]) + 3 for column in columns)
+
+
+def _stacked(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> None:
+    """For a terminal too narrow for the table: a row is a few lines, each value with its name."""
+    for first, *rest in cells:
+        say(f"{heads[0]} {first}".strip(), bold=True)
+        text = " · ".join(f"{head} {cell}" for head, cell in zip(heads[1:], rest, strict=True))
+        for line in textwrap.wrap(text, max(20, width - 2)):
+            say(f"  {line}")
+    say()
 
 
 def _columns(heads: Sequence[str], right: Sequence[bool], cells: Sequence[Sequence[str]]) -> None:

@@ -1,4 +1,4 @@
-"""What all tests share: how hard the inventing ones search, and a PostgreSQL for those that ask for one.
+"""What all tests share: how hard the inventing ones search, a PostgreSQL for those that ask for one, and no secrets.
 
 By hand every run tries something new. In CI the same examples come each time: a change is judged by what it changed,
 not by the luck of the draw; what a search finds becomes a test with a name.
@@ -14,12 +14,23 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from daemon import logs
+
 if TYPE_CHECKING:
     from tests.postgres import Shelf
 
 settings.register_profile("search", deadline=None, max_examples=60)
 settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "search")
+
+
+@pytest.fixture(autouse=True)
+def secrets_stay_with_their_test() -> Iterator[None]:
+    """A password that a configuration of one test had is no secret of the next: it may be a plain word."""
+    before = set(logs._hidden)
+    yield
+    logs._hidden.clear()
+    logs._hidden.update(before)
 
 
 @pytest.fixture(scope="session")

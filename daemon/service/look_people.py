@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from daemon.settings import Settings
 from mappings.contact import email, email_key, phone
-from state.model import Contact, Link, Noted, Outreach, Owed
+from state.model import Contact, Link, Noted, Outreach, Owed, storable
 from state.store import Tx
 
 MOST = 20
@@ -33,7 +33,7 @@ def find(tx: Tx, settings: Settings, asked: str, *, by_name: bool) -> list[Conta
 
     `by_name`: when there are none, also those with it in a name or as a part of an identifier. That walks everybody.
     """
-    wanted = " ".join(asked.split())[:LONGEST]
+    wanted = storable(" ".join(asked.split())[:LONGEST])
     if not wanted:
         return []
     found = tx.contacts.get(_exactly(tx, settings, wanted))

@@ -34,6 +34,7 @@ class Metrics:
         self._rate = self._gauge("rosterd_budget_calls_per_second", "Calls a second that the credential may make.")
         self._share = self._gauge("rosterd_budget_share_ratio", "The part of it in use, after complaints: 1 is all.")
         self._used = self._gauge("rosterd_budget_used_ratio", "Calls made in the last minute, of those allowed.")
+        self._budgets: set[str] = set()
         self._told = self._histogram(
             "rosterd_optout_propagation_seconds", "From an opt-out being said to this connection being told.", TOLD_NO
         )
@@ -69,6 +70,14 @@ class Metrics:
             self._rate.labels(connection).set(rate)
         self._share.labels(connection).set(share)
         self._used.labels(connection).set(used)
+        self._budgets.add(connection)
+
+    def only(self, connections: Iterable[str]) -> None:
+        """Tell no budgets but those of these: of one that is gone it would be told for ever how it last was."""
+        for name in self._budgets - set(connections):
+            for gauge in (self._rate, self._share, self._used):
+                gauge.remove(name)
+            self._budgets.discard(name)
 
     def told_no(self, connection: str, seconds: float) -> None:
         """A connection was told of an opt-out, so many seconds after it was said."""

@@ -293,6 +293,7 @@ class Service:
 
     def _watch(self) -> None:
         """Look for what is wrong, and let the others know that we are there."""
+        self.metrics.only(self.roster.gates)
         for name, gate in self.roster.gates.items():
             self.metrics.budget(name, gate.rate, gate.share, gate.used)
         self._watch_alerts()
@@ -426,7 +427,8 @@ class Service:
             return f"waiting: {self.worker.ailing.trouble.text}"
         if self.worker.outdated is not None:
             return f"waiting: {self.worker.outdated.name} goes by a newer configuration; reload this one"
-        running = [f"{name} ({one.doing})" for name, one in sorted(self.worker.running.items())]
+        now = time.monotonic()
+        running = [f"{name} ({one.words(now)})" for name, one in sorted(self.worker.running.items())]
         if running:
             return f"at work: {', '.join(running)}"
         if self._next is None:

@@ -53,6 +53,11 @@ class Running:
     configuration: str = ""
     doing: str = "begins"
 
+    def words(self, now: float) -> str:
+        """What it does; and, once that is a minute or more, for how long nothing has come of it."""
+        minutes = int((now - self.moved) // 60)
+        return f"{self.doing}, nothing new for {minutes} min" if minutes else self.doing
+
 
 @dataclass(slots=True)
 class Ailing:

@@ -23,7 +23,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from daemon.errors import NeedsPerson, Overtaken, RetryLater, RosterdError, Unexpected
+from daemon.errors import NeedsPerson, Overtaken, RetryLater, RosterdError, Stopping, Unexpected
 from daemon.platforms.base import Connector
 from daemon.sync import accounts, feeds, fuse, optouts, outreach, plan, whole
 from daemon.sync.books import Books, Report
@@ -154,7 +154,7 @@ def _between(cycle: Cycle, turn: Turn) -> None:
     if cycle.options.served is None:
         return
     if turn.side.writes:
-        deliver_no(_delivery(cycle, turn, cycle.stop))
+        _if_it_can(turn, lambda: deliver_no(_delivery(cycle, turn, cycle.stop)))
     if not turn.aside:
         feeds.make_room(cycle, turn, _between, _meanwhile)
 
@@ -162,7 +162,20 @@ def _between(cycle: Cycle, turn: Turn) -> None:
 def _meanwhile(cycle: Cycle, turn: Turn) -> None:
     """What a sweep has planned so far is counted as what the whole of it will have, and may go."""
     if check_fuse(cycle, reading=turn.side.name):
-        _deliver(cycle, turn, cycle.until(turn))
+        _if_it_can(turn, lambda: _deliver(cycle, turn, cycle.until(turn)))
+
+
+def _if_it_can(turn: Turn, send: Callable[[], None]) -> None:
+    """Where a key may read and not write, the reading goes on: a "no" must be heard although another cannot be told.
+    The delivery after it says what is wrong."""
+    if turn.cannot_write:
+        return
+    try:
+        send()
+    except (RetryLater, NeedsPerson) as problem:
+        if isinstance(problem, Stopping | Overtaken) or getattr(problem, "after", None) is not None:
+            raise
+        turn.cannot_write = True
 
 
 # plan

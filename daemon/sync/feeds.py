@@ -68,7 +68,7 @@ def _sweep(cycle: Cycle, turn: Turn, between: Between) -> None:
 def make_room(cycle: Cycle, turn: Turn, between: Between, meanwhile: Between) -> None:
     """In a long sweep, now and then: read the feed if that is due, and do `meanwhile` what else there is."""
     now = cycle.roster.clock()
-    if not turn.reading.sweeping or not turn.has_feed or now - turn.looked_up < LOOK_UP:
+    if not turn.reading.sweeping or not turn.has_feed or 0 <= now - turn.looked_up < LOOK_UP:
         return
     turn.reading.sweeping, turn.aside = False, True
     try:

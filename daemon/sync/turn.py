@@ -43,14 +43,15 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """Set when `stop` is, or when the time is over."""
+    """Set when `stop` is, or when the time from `since` to `at` is over; also if the clock is set back before it."""
 
     stop: Stop
     clock: Callable[[], float]
+    since: float
     at: float
 
     def is_set(self) -> bool:
-        return self.stop.is_set() or self.clock() >= self.at
+        return self.stop.is_set() or not self.since <= self.clock() < self.at
 
 
 @dataclass(slots=True)
@@ -67,6 +68,7 @@ class Turn:
     read_all_at: float | None = None
     looked_up: float = 0.0  # when a long sweep last made room
     aside: bool = False  # it is making room just now
+    cannot_write: bool = False  # that failed between two pages
     problem: RosterdError | None = None
 
     @property
@@ -109,4 +111,4 @@ class Cycle:
             return self.stop
         now = self.roster.clock()
         next_poll = (turn.account.polled_at or now) + turn.side.every
-        return Until(self.stop, self.roster.clock, max(now + SLICE, min(next_poll, now + turn.side.every)))
+        return Until(self.stop, self.roster.clock, now, max(now + SLICE, min(next_poll, now + turn.side.every)))

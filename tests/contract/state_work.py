@@ -276,3 +276,18 @@ class KeepsRecords:
             begun["worker"] = "w1"
             assert tx.runs.latest() == [begun, ended]
             assert tx.runs.latest(1) == [begun]
+
+    def test_a_run_about_a_connection_that_another_has_now_was_killed(self, store: Store) -> None:
+        with store.transaction() as tx:
+            left = tx.runs.begin(1.0, worker="w1", about=["a", "b"])
+            elsewhere = tx.runs.begin(1.0, worker="w1", about=["c"])
+            ended = tx.runs.begin(1.0, worker="w1", about=["a"])
+            tx.runs.end(ended, 2.0, "done", {"a": {}})
+            mine = tx.runs.begin(3.0, worker="w2", about=["b"])
+            assert tx.runs.killed(["b"], 3.0, but=mine) == 1
+            assert tx.runs.killed(["b"], 4.0, but=mine) == 0
+            found = {run["id"]: (run["outcome"], run["ended_at"]) for run in tx.runs.latest()}
+            untouched = {elsewhere: (None, None), ended: ("done", 2.0), mine: (None, None)}
+            assert found == {left: ("killed", 3.0), **untouched}
+            tx.runs.end(left, 9.0, "later", {"a": {}, "b": {}})  # it was stopped, not killed, and knows better
+            assert tx.runs.latest()[-1]["outcome"] == "later"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from daemon.errors import RetryLater
+from daemon.platforms.base import Push
 from daemon.service import due
 from daemon.sync.leases import Keeper
 from daemon.sync.roster import FUSE, Limit, Rules
@@ -251,3 +252,57 @@ def test_a_sweep_of_hours_is_one_plan(new_served: Callable[..., Served]) -> None
     served.turn("b")
     assert sum(row["city"] == "Nowhere" for row in served.b.rows.values()) <= 20
     assert [hold.connection for hold in served.holds("fuse")] == ["b"]
+
+
+@pytest.mark.parametrize("fault", ["person", "later", "lost"])
+def test_a_no_that_cannot_be_told_does_not_stop_the_reading(new_served: Callable[..., Served], fault: str) -> None:
+    """A key that may read and not write: what is said there is heard all the same, and not a page an hour."""
+    served = new_served()
+    everybody = people(served.a, 6)
+    for id_ in everybody:
+        served.a.opt_out(id_)
+    for n in range(6):
+        served.b.add(phone=f"+1202555{1000 + n}", sms=True)
+    served.turn("a")
+    served.b.page = 1
+    served.b.fail(fault, on="push", times=2)
+    report = served.turn("b")
+    assert report.books["b"].read >= 6
+    assert served.account("b").primed
+    assert served.account("b").failures == 1
+    assert served.b.calls["push"] == 2, "tried once on the way, and once at the end"
+    served.b.heal()
+    served.now += 7200
+    served.turns()
+    assert all(map(served.b.says_no, served.b.rows))
+
+
+def test_a_clock_set_back_does_not_stop_a_sweep_from_making_room(new_served: Callable[..., Served]) -> None:
+    served = new_served(b={"every": 60.0})
+    people(served.a, 6)
+    served.turns()
+    served.b.page = 1
+    served.now += 8 * 86400
+    (passed, *_) = sorted(served.b.rows, key=int)
+    during(served.b, "sweep", 4, lambda: (setattr(served, "now", served.now - 86400), served.b.opt_out(passed)))
+    served.turn("b")
+    assert [c.get("consent.sms") for c in served.contacts()].count("unsubscribed") == 1
+
+
+def test_a_clock_set_back_does_not_make_one_turn_of_a_backlog(new_served: Callable[..., Served]) -> None:
+    served = new_served(b={"capabilities": without(FULL, batch=1), "every": 60.0})
+    everybody = people(served.a, 250)
+    served.turns()
+    for id_ in everybody:
+        served.a.edit(id_, city="Turin")
+    served.now += 400
+    served.turn("a")
+    pushes = len(served.b.pushes)
+
+    def slow(push: Push) -> None:
+        del push
+        served.now += 1 - 86400 * (len(served.b.pushes) == pushes + 5)
+
+    served.b.before_push = slow
+    served.turn("b")
+    assert len(served.b.pushes) - pushes <= 40 + 2 * 80, "three slices, of as long as `every`"

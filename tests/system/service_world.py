@@ -217,6 +217,7 @@ class ServiceWorld:
     folder: Path
     sandbox: Sandbox
     shell: Shell
+    tolerated: tuple[str, ...] = ()  # filters of warnings, for those that are no defect of ours
     _count: int = field(default=0)
 
     # the configuration
@@ -267,7 +268,7 @@ class ServiceWorld:
             told["IMPATIENT"] = json.dumps(patience)
         module = "tests.system.impatient" if patience else "daemon.cli"
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", module, *arguments, "run"],
+            [sys.executable, "-W", "error", *(f"-W{each}" for each in self.tolerated), "-m", module, *arguments, "run"],
             cwd=self.folder,
             env=environment(**told),
             stdin=subprocess.DEVNULL,

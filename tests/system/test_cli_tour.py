@@ -81,7 +81,8 @@ def test_a_dry_run_shows_old_and_new(both: tuple[Sandbox, Shell]) -> None:
     sandbox.strive.edit_member(ada, city="Paris")
     plan = shell.json("sync", "--dry-run")
     (push,) = plan["planned"]
-    assert (push["connection"], push["kind"], push["name"]) == ("telerivet", "update", "Ada Sample")
+    assert (push["connection"], push["kind"]) == ("telerivet", "update")
+    assert push["name"].casefold() == "ada sample"  # as the later side wrote it, which a second may decide
     assert push["fields"] == {"city": ["Rome", "Paris"]}
     told = shell("sync", "--dry-run").stdout
     assert "city: Rome → Paris" in told

@@ -232,18 +232,18 @@ def _move_when_called(sandbox: Sandbox, before: int, disk: Path) -> None:
 
 def test_a_file_that_lost_its_end(world: tuple[Sandbox, Shell], disk: Path) -> None:
     sandbox, shell = world
-    path = disk / "db" / "state.db"
-    Shell(shell.folder)("db", "backup", disk.parent / "good.db")
+    path, here = disk / "db" / "state.db", Shell(shell.folder)
+    here("db", "backup", disk.parent / "good.db")
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2 // 4096 * 4096)
     calls = len(sandbox.calls())
     done = shell("sync", code=1)
     assert "error: the database is damaged (database disk image is malformed)" in done.stderr
     assert "rosterd db restore" in done.stderr
-    assert "damage" in {each["what"] for each in shell.json("db", "check", code=1)["findings"]}
+    assert "damage" in {each["what"] for each in here.json("db", "check", code=1)["findings"]}
     assert not [call for call in sandbox.calls()[calls:] if call.wrote]
-    assert "is damaged" in shell("db", "backup", disk.parent / "bad.db", code=1).stderr
+    assert "is damaged" in here("db", "backup", disk.parent / "bad.db", code=1).stderr
     assert not (disk.parent / "bad.db").exists()
-    Shell(shell.folder)("db", "restore", disk.parent / "good.db", "--yes")
+    here("db", "restore", disk.parent / "good.db", "--yes")
     edit_everybody(sandbox, "Kyiv")
     _goes_on(sandbox, shell, "Kyiv")

@@ -49,6 +49,25 @@ def test_a_table_on_a_terminal_is_drawn(capsys: pytest.CaptureFixture[str], monk
     assert "[red]Ada[/red]" in drawn
 
 
+def test_a_table_that_does_not_fit_is_stacked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a narrow terminal no word is broken: each value stands beside its name."""
+    monkeypatch.setattr("daemon.output.is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "30")
+    table(("connection", "platform", "last success", "held#"), [["action_network", "action_network", "3 s ago", 7]])
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == [
+        "connection action_network",
+        "platform action_network ·",
+        "last success 3 s ago · held",
+        "7",
+        "",
+    ]
+    monkeypatch.setenv("COLUMNS", "80")
+    table(("connection", "platform", "last success", "held#"), [["action_network", "action_network", "3 s ago", 7]])
+    assert "─" in capsys.readouterr().out
+
+
 def test_rows_of_the_database_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     """Rows, entries and sets are objects and lists."""
     contact = Contact(1, {"city": Entry("Rome", 1.0, "a", "read")}, 0.0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from daemon import settings
-from daemon.service import look
+from daemon.service import look, look_people
 from daemon.service.look_figures import figures
 from daemon.service.look_lists import SHOWN, overview
 from daemon.settings_parts import Connection
@@ -167,6 +167,19 @@ def test_whoever_works_counts_whatever_our_own_clock_says(connection: Any, tmp_p
         ahead = tx.workers.clock() + 3600
         assert figures(tx, config, ahead).workers == 1
         assert overview(tx, config, ahead, hours=48).doing == [("w1", "idle")]
+
+
+def test_whatever_is_asked_for_postgresql_answers(connection: Any, tmp_path: Path, pg_url: str) -> None:
+    """Numbers as long as an address lets through, and letters that no text of its can hold."""
+    connection()
+    config, most = settings.load(tmp_path / "config.toml"), 10**18 - 1
+    with closing(Store(pg_url)) as store, store.look() as tx:
+        for asked in (f"c{most}", "\0", "Ada\0", "ada\0@example.org", "\ud800"):
+            assert look_people.find(tx, config, asked, by_name=True) == []
+        assert look_people.person(tx, most) is None
+        assert tx.holds.get(most) is None
+        assert tx.outbox.get([most]) == []
+        assert tx.outreaches.get([most]) == []
 
 
 @pytest.mark.parametrize(

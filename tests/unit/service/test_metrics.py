@@ -99,6 +99,19 @@ def test_what_is_owed_and_what_was_refused() -> None:
 WATCHING = docs_tables.DOCS / "watching.md"
 
 
+def test_a_budget_that_is_gone_is_told_no_longer() -> None:
+    """Switched off by a reload, a connection would have used for ever what it used last. What it did stays counted."""
+    metrics = Metrics()
+    for name in ("a", "b"):
+        metrics.budget(name, 5.0, 1.0, 0.5)
+        metrics.calls(name, 1, 0)
+    metrics.only(["b"])
+    said = metrics.exposition().decode()
+    assert re.findall(r'rosterd_budget_\w+\{connection="(\w)"\}', said) == ["b", "b", "b"]
+    assert 'rosterd_calls_total{connection="a"} 1.0' in said
+    metrics.only(["b"])
+
+
 def told(metrics: Metrics) -> dict[str, tuple[str, str]]:
     """{name: (type, help)} of every metric that there can be."""
     found: dict[str, tuple[str, str]] = {}

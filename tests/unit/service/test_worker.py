@@ -1,4 +1,4 @@
-"""A worker and a database in trouble: when it looks again."""
+"""A worker and a database in trouble: when it looks again. And what it says of a turn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from daemon.service.metrics import Metrics
-from daemon.service.worker import RELAPSE, TROUBLE_WAIT, Worker
+from daemon.service.worker import RELAPSE, TROUBLE_WAIT, Running, Worker
 from daemon.sync.roster import Roster
 from state.store import Store
 
@@ -77,3 +77,10 @@ def test_nothing_is_due_while_it_ails(store: Store) -> None:
     found.look()
     assert found.ailing is None
     assert found.looked_at == clock.now
+
+
+def test_a_turn_that_hangs_is_told_by_the_minute() -> None:
+    """In STATUS=, long before it counts as stuck; not more often, for each change is work for systemd."""
+    turn = Running(started=0.0, moved=100.0, doing="read 1,200")
+    assert turn.words(159.0) == "read 1,200"
+    assert turn.words(160.0) == turn.words(219.0) == "read 1,200, nothing new for 1 min"

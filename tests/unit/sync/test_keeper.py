@@ -12,6 +12,7 @@ import pytest
 from daemon.errors import Overtaken
 from daemon.sync.leases import MARGIN, Held, Keeper
 from state.model import Account
+from state.postgresql import STALLED
 from state.store import Store
 
 BOTH = frozenset({"a", "b"})
@@ -149,3 +150,18 @@ def test_the_end_gives_everything_back(world: World) -> None:
     claimed(theirs)
     keeper.release(held)
     assert world.holders() == {"a": "theirs", "b": "theirs"}
+
+
+def test_what_is_in_the_middle_of_a_call_at_the_end_is_not_given_back(world: World) -> None:
+    """The call may yet arrive. Whoever takes over waits for the lease to run out, as after a kill."""
+    keeper = world.keeper("w1")
+    claimed(keeper)
+    keeper.close(in_use=True)
+    assert world.holders() == {"a": "w1", "b": "w1"}
+
+
+def test_a_stalled_writer_is_cut_off_as_its_lease_ends(world: World) -> None:
+    world.keeper("w1", seconds=90.0)
+    assert world.store.stalled == STALLED
+    world.keeper("w2", seconds=7.0)
+    assert world.store.stalled == 7.0
