@@ -100,6 +100,7 @@ def figures(story: Story, seconds: float, cpu: float) -> dict[str, Any]:
         "back after a trouble s": {"p50": _at(back, 0.5), "max": _at(back, 1.0)},
         "calls": calls,
         "calls / budget": {name: round(calls[name] / (RATES[name] * hours * 3600), 4) for name in NAMES},
+        "blind writes, racing a person": sum(site.blind_writes for site in world.sites.values()),
         "429, of a busy spell": sum(site.refusals["busy"] for site in world.sites.values()),
         "429, avoidable": sum(site.refusals["avoidable"] for site in world.sites.values()),
         "alerts": dict(Counter(f"{news.kind} {news.state}" for news in world.news)),

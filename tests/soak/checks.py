@@ -15,6 +15,9 @@ from tests.soak.world import NAMES, SoakWorld
 SLACK = 60.0
 """Seconds beyond the poll interval: what is promised of an opt-out, and the bound for lag in good weather."""
 JITTER = 30.0
+RACES = 1 / 500
+"""Of the updates, those that may race a person where the platform cannot compare and swap: a bulk of them goes by a
+reading that may be two minutes old."""
 
 
 def rows(world: SoakWorld) -> int:
@@ -33,7 +36,7 @@ def all_along(world: SoakWorld, lags: list[float]) -> None:
             world.complain(f"an opt-out was undone at {name}: {undone}")
         if site.harm:
             world.complain(f"harm at {name}: {dict(site.harm)}")
-        if site.blind_writes:
+        if site.blind_writes > RACES * (site.arrived["Update"] + 1000):
             world.complain(f"blind writes at {name}: {site.blind_writes}")
         if site.refusals["avoidable"]:
             world.complain(f"{name} was asked too often: {site.refusals['avoidable']} times")

@@ -176,7 +176,8 @@ class Story:
         self._at_times(HOUR, self._sample)
 
     def _sample(self) -> None:
-        gc.collect()
+        if len(self.samples) % 6 == 0:
+            gc.collect()
         with open("/proc/self/statm") as file:
             pages = int(file.read().split()[1])
         lines, rows = self.lines.total() - sum(s.lines for s in self.samples), 0
@@ -202,11 +203,11 @@ class Story:
             self._after(hours * HOUR, world.approve)
 
     def _settled(self, end: float) -> float:
-        """The end of the story: not in the night of a platform, when it is told nothing."""
+        """The end of the story: not in the night of a platform, when it is told nothing, nor right after it."""
         moment = end + SETTLE
         for windows in QUIET.values():
-            if windows.quiet(moment):
-                moment = windows.quiet_until(moment) + 2 * HOUR
+            if windows.quiet(moment - LONG_QUIET):
+                moment = windows.quiet_until(moment - LONG_QUIET) + LONG_QUIET
         return moment
 
     def _after(self, seconds: float, do: Callable[[], object]) -> None:

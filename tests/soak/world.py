@@ -87,6 +87,7 @@ class SoakWorld:
         self.counts: Counter[str] = Counter()
         self.news: list[News] = []
         self.complaints: list[str] = []
+        self._complained: set[str] = set()
         self.told: list[str] = []
         self.calls: Counter[str] = Counter()  # that ended processes said they had made
         self.process: Process | None = None
@@ -236,6 +237,10 @@ class SoakWorld:
             self.process.look_now()
 
     def complain(self, what: str) -> None:
+        """Once, however long it stays so."""
+        if what in self._complained:
+            return
+        self._complained.add(what)
         self.complaints.append(f"{(self.time.now() - MONDAY) / HOUR:.2f} h: {what}")
 
     def tell(self, what: str) -> None:

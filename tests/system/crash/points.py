@@ -91,11 +91,11 @@ def arm(points: Points) -> None:
         setattr(cycle, step, _named(points, getattr(cycle, step)))
 
 
-def _named(points: Points, step: Callable[[Any, cycle.Turn], None]) -> Callable[[Any, cycle.Turn], None]:
+def _named(points: Points, step: Callable[..., None]) -> Callable[..., None]:
     """What a connection's thread does, under the name of the connection."""
 
-    def named(run: Any, turn: cycle.Turn) -> None:
+    def named(run: Any, turn: cycle.Turn, *more: Any) -> None:
         points.here.name = turn.side.name
-        step(run, turn)
+        step(run, turn, *more)
 
     return named
