@@ -141,7 +141,7 @@ class Crowd:
         phone = self.dice.choice(list(self.ids))
         names = [name for name in self.ids[phone] if name in TOLD or name == "carium"]
         name = self.dice.choice(names) if names else ""
-        if what == "no" and name and phone not in self.said_no and self.ids[phone].keys() >= set(TOLD):
+        if what == "no" and name and self._may_say_no(phone, name):
             self._says_no(name, self.ids[phone][name])
             self.said_no.add(phone)
             self.done["opt-outs"] += 1
@@ -150,6 +150,12 @@ class Crowd:
             self._edit(name, self.ids[phone][name], self.dice.choice(CITIES))
             self.done["edits"] += 1
         return None
+
+    def _may_say_no(self, phone: str, name: str) -> bool:
+        """Where the record says no already, as one that was made without a "yes" does, the platform would not show that
+        it was said again."""
+        known = phone not in self.said_no and self.ids[phone].keys() >= set(TOLD)
+        return known and not (name in TOLD and SAYS_NO[name](self.box.shown(name, self.ids[phone][name])))
 
     def _edit(self, name: str, id_: Any, city: str) -> None:
         match name:

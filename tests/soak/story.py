@@ -153,7 +153,7 @@ class Story:
     def _import(self) -> None:
         """Opt-outs go on while everybody else is told of the new people."""
         world = self.world
-        world.crowd.import_people(max(100, world.people))
+        world.crowd.import_people(max(60, world.people))
         for _ in range(40):
             self._after(self.dice.uniform(0, 12 * MINUTE), world.crowd.opt_out)
         for hours in (1, 2):
