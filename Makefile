@@ -16,8 +16,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: setup test demo lint bench crash soak soak-real lock ci
 setup: $(READY)
 
-test: $(READY)  ## make test ARGS="-k settings"
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+test: $(READY)  ## make test ARGS="-k settings"; three processes for two cores, as many tests wait for others
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 demo: $(READY)
 	$(BIN)/rosterd demo $(ARGS)

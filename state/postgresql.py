@@ -19,7 +19,11 @@ others' leases (60 seconds, unless configured otherwise) would run out."""
 
 _KEY = 7263846  # any number that only rosterd uses
 _ONE_WRITER = text(
-    "select set_config('idle_in_transaction_session_timeout', :stalled, true), pg_advisory_xact_lock(:key)"
+    "select set_config('idle_in_transaction_session_timeout', :stalled, true),"
+    # What is committed must outlive a crash of the server: else a lease, or that something is about to be sent, is
+    # forgotten while its worker goes on.
+    " set_config('synchronous_commit', case setting when 'off' then 'on' else setting end, true),"
+    " pg_advisory_xact_lock(:key) from current_setting('synchronous_commit') as setting"
 )
 _NOTICED = {"keepalives": 1, "keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 4}
 """A server that vanished without a word is noticed within 40 seconds ..."""

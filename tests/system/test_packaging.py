@@ -148,5 +148,5 @@ def test_make_knows_its_targets() -> None:
     targets = ["setup", "test", "demo", "lint", "bench", "crash", "lock", "ci"]
     done = subprocess.run(["make", "-n", *targets], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("-m pytest -n 2", "rosterd demo", "ruff check", "mypy", "lint-imports", ".ci/run"):
+    for command in ("-m pytest -n 3", "rosterd demo", "ruff check", "mypy", "lint-imports", ".ci/run"):
         assert command in done.stdout

@@ -212,6 +212,18 @@ def test_one_writes_at_a_time_and_whoever_looks_does_not_wait(store: Store, pg_u
     assert order == ["first", "second sees [1]"]
 
 
+def test_what_is_committed_is_on_disk_whatever_the_server_is_used_to(store: Store) -> None:
+    """The server of the tests confirms before it writes; a crash would forget a lease that somebody relies on."""
+    with store.look() as tx:
+        assert tx.db.execute(text("show synchronous_commit")).scalar() == "off"
+    with store.transaction() as tx:
+        assert tx.db.execute(text("show synchronous_commit")).scalar() == "on"
+    with store.transaction() as tx:
+        tx.db.execute(text("set session synchronous_commit = 'remote_apply'"))
+    with store.transaction() as tx:  # more than we ask for is left
+        assert tx.db.execute(text("show synchronous_commit")).scalar() in ("on", "remote_apply")
+
+
 def test_a_writer_that_stalls_is_cut_off(store: Store, pg_url: str) -> None:
     """A suspended machine must not stop all others. What it had begun is undone."""
     store.stalled = 0.1
