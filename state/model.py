@@ -174,7 +174,6 @@ class Account:
     feed: dict[str, Any] | None = None
     reading_since: float | None = None
     asked_at: float | None = None
-    budget: str | None = None
     owner: str | None = None
     lease_until: float | None = None
     term: int | None = None

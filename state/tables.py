@@ -70,7 +70,6 @@ connections = Table(
     Column("feed", _text),  # the feed's cursor while a sweep is under way; `cursor` is the sweep's then
     Column("reading_since", Float),  # pages of a reading are kept whose end has not come: the plan is not whole
     Column("asked_at", Float),  # somebody wants it read at once, whatever the schedule says
-    Column("budget", _string),  # connections of one credential share a lease
     Column("owner", _string),  # the lease: which worker has it
     Column("lease_until", Float),  # ... until when, by the database's clock
     Column("term", Integer),  # ... and the how-manieth it is

@@ -10,6 +10,7 @@ from daemon.assemble import windows
 from daemon.settings import Settings
 from daemon.settings_parts import Connection
 from daemon.sync.windows import Windows, awake
+from daemon.words import span
 from state.model import Account
 from state.store import Tx
 
@@ -127,19 +128,6 @@ def _joined(*parts: str) -> str:
 def promise(settings: Settings) -> float:
     """Seconds within which an opt-out is to be everywhere: the longest poll interval, and a minute."""
     return max((one.every.total_seconds() for one in settings.enabled.values()), default=0.0) + PROMISE
-
-
-def span(seconds: float) -> str:
-    """A length of time in words, two units at most: `45 s`, `2 min`, `1 h 30 min`, `3 d`."""
-    left = max(0, round(seconds))
-    units = [(86400, "d"), (3600, "h"), (60, "min"), (1, "s")]
-    for place, (size, unit) in enumerate(units):
-        if left >= size:
-            count, rest = divmod(left, size)
-            smaller, its = units[place + 1] if place + 1 < len(units) else (1, "")
-            more = f" {rest // smaller} {its}" if rest // smaller and count < 10 else ""
-            return f"{count} {unit}{more}"
-    return "0 s"
 
 
 def as_dict(one: Standing, *, at: float) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from daemon.service.look import span
 from daemon.service.page_parts import Html, el, table
+from daemon.words import span
 from state.hours import HourRow
 
 HOURS = 48

@@ -9,7 +9,7 @@ from daemon.commands.explain import headline
 from daemon.output import plural
 from daemon.service import page_chart as chart
 from daemon.service import page_veil as veil
-from daemon.service.look import Standing, span
+from daemon.service.look import Standing
 from daemon.service.look_figures import Figures, Owed
 from daemon.service.look_lists import LOOKED_THROUGH, SHOWN, Books, Dead, Overview, Run
 from daemon.service.page_frame import Frame, page
@@ -27,6 +27,7 @@ from daemon.service.page_parts import (
     section,
     table,
 )
+from daemon.words import span
 from state.model import Hold
 
 _HOLDS = {

@@ -10,6 +10,7 @@ import structlog
 from daemon.errors import NeedsPerson, Overtaken, RosterdError, Stopping, Unexpected
 from daemon.sync.books import Books
 from daemon.sync.roster import Roster, Side
+from daemon.words import span
 from state.model import Account, Noted
 from state.store import Tx
 
@@ -98,11 +99,11 @@ def _mapping_changed(tx: Tx, account: Account, side: Side, now: float, run: int 
 def resting(account: Account, side: Side, now: float, *, insist: bool) -> str | None:
     """Why this connection is left alone now; None if it is not. `insist`: a person named it on the command line."""
     if not insist and side.windows.resting(now):
-        return f"maintenance; tried again in {side.windows.resting_until(now) - now:.0f} s"
+        return f"maintenance; tried again in {span(side.windows.resting_until(now) - now)}"
     until = paused_until(account, now)
     if until <= now or (insist and needs_person(account)):
         return None
-    return f"{account.paused_why}; tried again in {until - now:.0f} s"
+    return f"{account.paused_why}; tried again in {span(until - now)}"
 
 
 def paused_until(account: Account, now: float) -> float:

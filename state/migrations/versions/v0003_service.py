@@ -14,7 +14,6 @@ def upgrade() -> None:
         sa.Column("feed", text(), nullable=True),
         sa.Column("reading_since", sa.Float(), nullable=True),
         sa.Column("asked_at", sa.Float(), nullable=True),
-        sa.Column("budget", string(), nullable=True),
         sa.Column("owner", string(), nullable=True),
         sa.Column("lease_until", sa.Float(), nullable=True),
         sa.Column("term", sa.Integer(), nullable=True),

@@ -15,6 +15,7 @@ from daemon.service.look_figures import figures
 from daemon.service.look_lists import SHOWN, overview
 from daemon.settings_parts import Connection
 from daemon.sync.plan import DISMISSED
+from daemon.words import span
 from state.model import CREATE_LANE, Account, Owed
 from state.store import Store
 
@@ -196,4 +197,4 @@ def test_whatever_is_asked_for_postgresql_answers(connection: Any, tmp_path: Pat
     ],
 )
 def test_a_length_of_time_in_words(seconds: float, words: str) -> None:
-    assert look.span(seconds) == words
+    assert span(seconds) == words
