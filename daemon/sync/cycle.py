@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -23,26 +23,24 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from daemon.errors import NeedsPerson, Overtaken, RetryLater, RosterdError, Stopping, Unexpected
+from daemon.errors import NeedsPerson, Overtaken, RetryLater, RosterdError, Stopping
 from daemon.platforms.base import Connector
-from daemon.sync import accounts, feeds, fuse, optouts, outreach, plan, whole
+from daemon.sync import accounts, feeds, newcomers, outreach, whole
 from daemon.sync.books import Books, Report
+from daemon.sync.closing import end
 from daemon.sync.deliver import Delivery, Stop, deliver, deliver_no, postpone
 from daemon.sync.leases import Held
-from daemon.sync.people import People
 from daemon.sync.reading import Pass
 from daemon.sync.roster import Roster, Side
 from daemon.sync.turn import Cycle, Options, Turn
 from state.engine import StateError
 from state.model import Account
-from state.store import Tx
 
-__all__ = ["Options", "outcome", "run"]
+__all__ = ["Options", "run"]
 
 log = structlog.get_logger("rosterd.sync")
 
 DEFAULT = Options()
-PLAN_PAGE = 500
 ROUNDS = 3
 T = TypeVar("T")
 
@@ -59,8 +57,8 @@ def run(
     try:
         begin(cycle)
         intake(cycle)
-        _over_all(cycle, plan_new_people)
-        _over_all(cycle, check_fuse)
+        _over_all(cycle, newcomers.plan_new_people)
+        _over_all(cycle, whole.check_fuse)
         delivery(cycle)
     except BaseException:
         with contextlib.suppress(SQLAlchemyError):  # what went wrong first is what matters
@@ -161,7 +159,7 @@ def _between(cycle: Cycle, turn: Turn) -> None:
 
 def _meanwhile(cycle: Cycle, turn: Turn) -> None:
     """What a sweep has planned so far is counted as what the whole of it will have, and may go."""
-    if check_fuse(cycle, reading=turn.side.name):
+    if whole.check_fuse(cycle, reading=turn.side.name):
         _if_it_can(turn, lambda: _deliver(cycle, turn, cycle.until(turn)))
 
 
@@ -176,77 +174,6 @@ def _if_it_can(turn: Turn, send: Callable[[], None]) -> None:
         if isinstance(problem, Stopping | Overtaken) or getattr(problem, "after", None) is not None:
             raise
         turn.cannot_write = True
-
-
-# plan
-
-
-def plan_new_people(cycle: Cycle) -> None:
-    """Once every connection has been read whole: who is missing where? Walks all contacts, page by page, when a
-    connection is new or its scope changed; goes on where it was broken off."""
-    roster = cycle.roster
-    with roster.store.look() as tx:
-        known = tx.connections.all()
-    cycle.report.waiting = [name for name in roster.sides if not known[name].primed]
-    if cycle.report.waiting:
-        return
-    for name, side in roster.sides.items():
-        under_way = known[name].plan_after is not None
-        while under_way and not cycle.stop.is_set():
-            under_way = _plan_page(cycle, side)
-
-
-def _plan_page(cycle: Cycle, side: Side) -> bool:
-    """One page; False when there is nobody left. Where it goes on stands in the database alone: others may walk too."""
-    with cycle.roster.store.transaction() as tx:
-        after = tx.connections.all()[side.name].plan_after
-        if after is None:
-            return False
-        page = tx.contacts.walk(after, PLAN_PAGE) if side.writes else []
-        next_after = page[-1].id if page else None
-        missing = tx.links.unlinked_contacts(side.name, [contact.id for contact in page]) if side.creates else set()
-        said_no = {contact.id for contact in page if optouts.said_no(contact)}
-        people = People(tx, cycle.roster, now=cycle.roster.clock(), run=cycle.report.run)
-        people.load_contacts(missing | said_no)
-        for number in sorted(missing):
-            plan.create(people, people.contacts[number], side)
-        for number in sorted(said_no):
-            optouts.say_again(people, people.contacts[number])
-        optouts.reach_strays(people)
-        people.flush()
-        tx.connections.put(side.name, plan_after=next_after)
-    return next_after is not None
-
-
-def check_fuse(cycle: Cycle, *, reading: str | None = None) -> bool:
-    """The whole plan, before the first write. Where only chosen pushes go, the others are counted by the next run.
-    False where it cannot be said yet: somebody else than `reading` is in the middle of one, and will look after it.
-    """
-    if cycle.report.waiting or cycle.options.these is not None:
-        return False
-    with cycle.roster.store.transaction() as tx:
-        known = tx.connections.all()
-        if _plan_under_way(cycle, tx, known, but=reading):
-            return False
-        now = cycle.roster.clock()
-        since = whole.in_parts_since(known, tx.leases.holders(), cycle.roster, now)
-        passed = tx.passed.all(since)
-        cycle.report.tripped = fuse.check(tx, cycle.roster, passed)
-        tx.passed.put(passed if since is not None else {}, at=now)
-    return True
-
-
-def _plan_under_way(cycle: Cycle, tx: Tx, known: dict[str, Account], *, but: str | None) -> bool:
-    """Whether somebody is in the middle of a reading, or of the walk through everybody. A command has read what it
-    could, and is not there to see the rest of it."""
-    roster, served, at_work = cycle.roster, cycle.options.served is not None, tx.leases.holders().keys()
-    if roster.keeper is not None and any(known[name].plan_after is not None for name in roster.sides):
-        return True
-    if served:
-        now = roster.clock()
-        return bool(whole.waited_for(known, at_work, roster, now) - {but}) and not whole.waited_long(tx, now)
-    others = at_work - cycle.turns.keys()
-    return any(known[name].reading_since is not None for name in others if name in known)
 
 
 # delivery
@@ -267,7 +194,7 @@ def delivery(cycle: Cycle) -> None:
         _everywhere(cycle, lambda turn: _deliver(cycle, turn, until[turn.side.name]))
         if cycle.report.waiting or cycle.options.these is not None or not _something_due(cycle):
             return
-        if not _over_all(cycle, check_fuse):
+        if not _over_all(cycle, whole.check_fuse):
             return
 
 
@@ -305,7 +232,7 @@ def _delivery(cycle: Cycle, turn: Turn, until: Stop) -> Delivery:
     return each
 
 
-# the end
+# threads
 
 
 def _everywhere(cycle: Cycle, do: Callable[[Turn], None]) -> None:
@@ -326,7 +253,7 @@ def _alone(cycle: Cycle, turn: Turn, do: Callable[[Turn], None]) -> None:
     if turn.problem is not None:
         return
     try:
-        with _holding(cycle, turn):
+        with cycle.holding(turn):
             do(turn)
     except (RetryLater, NeedsPerson) as problem:
         turn.problem = problem
@@ -343,90 +270,8 @@ def _over_all(cycle: Cycle, do: Callable[[Cycle], T]) -> T | None:
     ours = [turn for turn in cycle.turns.values() if not isinstance(turn.problem, Overtaken)]
     for turn in ours:
         try:
-            with _holding(cycle, turn):
+            with cycle.holding(turn):
                 return do(cycle)
         except Overtaken as problem:
             turn.problem = problem
     return None if cycle.turns else do(cycle)
-
-
-@contextlib.contextmanager
-def _holding(cycle: Cycle, turn: Turn) -> Iterator[None]:
-    """This thread's writes are those of the turn's lease, if there are leases."""
-    if turn.held is None or cycle.roster.keeper is None:
-        yield
-    else:
-        with cycle.roster.keeper.holding(turn.held):
-            yield
-
-
-def end(cycle: Cycle, *, broken: bool = False) -> None:
-    """Close the run and its books, and give the connections back."""
-    try:
-        _close_run(cycle, broken=broken)
-    finally:
-        for held in cycle.held:
-            if cycle.roster.keeper is not None:
-                cycle.roster.keeper.release(held)
-
-
-def _close_run(cycle: Cycle, *, broken: bool) -> None:
-    """Say a connection's failure once, and its end once."""
-    roster, report = cycle.roster, cycle.report
-    for turn in cycle.turns.values():
-        turn.books.calls, turn.books.throttled = turn.connector.calls, turn.connector.throttled
-        turn.connector.close()
-        report.told[turn.side.name] = turn.reading.told_after
-    for turn in cycle.turns.values():
-        _close(cycle, turn, broken=broken)
-    with roster.store.transaction() as tx:
-        report.outcome = "failed" if broken else outcome(cycle)
-        books = {name: each.as_dict() for name, each in report.books.items()}
-        tx.runs.end(report.run, roster.clock(), report.outcome, books)
-    if not report.balanced:
-        log.error("run.books_do_not_balance", run=report.run, books=books)
-
-
-def _close(cycle: Cycle, turn: Turn, *, broken: bool) -> None:
-    """Remember how the turn ended. A connection that another worker has is theirs to write."""
-    roster = cycle.roster
-    try:
-        if not isinstance(turn.problem, Overtaken):
-            with _holding(cycle, turn), roster.store.transaction() as tx:
-                if not broken or turn.problem is not None:
-                    served = cycle.options.served is not None
-                    accounts.close_turn(tx, turn.account, turn.problem, roster.clock(), turn.books, patient=served)
-                tx.connections.put(turn.side.name, facts=turn.connector.facts)
-                tx.hours.add(turn.side.name, int(roster.clock() // 3600), **_hour(turn))
-    except Overtaken as problem:
-        turn.problem = problem
-    finally:
-        if isinstance(turn.problem, Overtaken):
-            turn.books.paused = str(turn.problem)
-
-
-def _hour(turn: Turn) -> dict[str, float]:
-    books, told = turn.books, turn.reading.told_after
-    counts = {"read": books.read, "changed": books.changed, "sent": books.sent}
-    calls = {"calls": books.calls, "throttled": books.throttled}
-    return {
-        **counts,
-        **calls,
-        "told": len(told),
-        "told_after": sum(told),
-        "told_slowest": max(told, default=0.0),
-    }
-
-
-def outcome(cycle: Cycle) -> str:
-    """done; partial: some records failed, are held or were refused; later: a connection asked us to wait;
-    failed: a person is needed, or the books do not balance."""
-    report = cycle.report
-    problems = [turn.problem for turn in cycle.turns.values() if turn.problem is not None]
-    if any(isinstance(problem, NeedsPerson | Unexpected) for problem in problems) or not report.balanced:
-        return "failed"
-    if problems or cycle.stop.is_set() or any(each.paused for each in report.books.values()):
-        return "later"
-    if report.tripped or any(each.failed or each.held or each.refused for each in report.books.values()):
-        return "partial"
-    return "done"

@@ -112,3 +112,12 @@ class Cycle:
         now = self.roster.clock()
         next_poll = (turn.account.polled_at or now) + turn.side.every
         return Until(self.stop, self.roster.clock, now, max(now + SLICE, min(next_poll, now + turn.side.every)))
+
+    @contextlib.contextmanager
+    def holding(self, turn: Turn) -> Iterator[None]:
+        """This thread's writes are those of the turn's lease, if there are leases. Raises Overtaken."""
+        if turn.held is None or self.roster.keeper is None:
+            yield
+        else:
+            with self.roster.keeper.holding(turn.held):
+                yield
