@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from daemon.service import units
 from daemon.service.units import Wanted
+from tests.machine import needs
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 PAGE = DEPLOY.parent / "docs" / "systemd.md"
@@ -40,8 +38,7 @@ WHY = {
 
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:
     """systemd-analyze, which needs no running systemd. Missing, it is a reason to skip, but not in CI."""
-    if shutil.which("systemd-analyze") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no systemd-analyze: install Debian's package systemd")
+    needs("systemd-analyze", "systemd")
     with tempfile.TemporaryDirectory() as runtime:  # --user wants one, and looks at nothing in it
         return subprocess.run(
             ["systemd-analyze", *words],

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,25 +14,22 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from state.tables import alerts
+from tests.machine import needs
 from tests.system.page_world import TOKEN, PageWorld
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--no-proxy-server"),
 )
 FIVE = ("strive", "telerivet", "action_network", "colony", "carium")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ, reason="there is no chromium: apt install chromium"
-)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    assert CHROMIUM is not None, "CI must see the page: apt install chromium"
+    chromium = needs("chromium", "chromium")
     with sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        opened = play.chromium.launch(executable_path=chromium, args=list(QUIET))
         yield opened
         opened.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from daemon.commands import options
 from daemon.settings_models import Settings
 from tests import manpages
 from tests.docs_tables import PLATFORMS, Connection
+from tests.machine import needs
 from tests.system.test_cli_start import leaves
 
 PAGES = dict(manpages.files())
@@ -76,8 +76,7 @@ def test_what_troff_would_take_for_its_own_is_written_so_that_it_does_not(text: 
     page.write_text(
         manpages.whole(['.TH "X" "1" "2026-11-28"', ".SH NAME", manpages.marked(text), manpages.plain(text)])
     )
-    if shutil.which("groff") is None:
-        pytest.skip("groff is not installed")
+    needs("groff", "groff")
     shown = rendered(page)
     assert text.replace("`", "") in shown
     assert text in shown
@@ -85,8 +84,7 @@ def test_what_troff_would_take_for_its_own_is_written_so_that_it_does_not(text: 
 
 def test_troff_takes_every_page() -> None:
     """No warning, and the words of a page in their places."""
-    if shutil.which("groff") is None:
-        pytest.skip("groff is not installed")
+    needs("groff", "groff")
     shown = rendered(manpages.MAN / "man1" / "rosterd-config.1")
     assert 'rosterd config set identity.ignore \'["+12025550100", "frontdesk@example.org"]\'' in shown
     for page in PAGES:
@@ -94,7 +92,6 @@ def test_troff_takes_every_page() -> None:
 
 
 def test_mandoc_finds_nothing_to_say() -> None:
-    if shutil.which("mandoc") is None:
-        pytest.skip("mandoc is not installed")
+    needs("mandoc", "mandoc")
     done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", *PAGES], capture_output=True, text=True, check=False)
     assert done.stdout == ""
