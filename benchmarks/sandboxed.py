@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,15 @@ MAPPINGS = {
 Accounts = dict[str, dict[str, Any]]
 
 
-@contextlib.contextmanager
-def platforms(people: int) -> Iterator[str]:
+def platforms(people: int) -> AbstractContextManager[str]:
     """The sandbox with its messy people on five platforms; gives its address."""
-    command = [sys.executable, "-m", "daemon.sandbox", "--port", "0", "--people", str(people)]
+    return serving("daemon.sandbox", "--port", "0", "--people", str(people))
+
+
+@contextlib.contextmanager
+def serving(module: str, *options: str) -> Iterator[str]:
+    """A module that says in its first line where it serves; gives that address."""
+    command = [sys.executable, "-m", module, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=ROOT) as child:
         try:
             assert child.stdout is not None

@@ -21,6 +21,7 @@ from typing import Any
 
 from daemon.configlayout import BY_HAND, Layout, Loc, Splice, dotted, rendered
 from daemon.errors import RosterdError
+from state.durable import to_disk
 
 Tree = dict[str, Any]
 
@@ -137,13 +138,4 @@ def _replace(real: Path, before: str, after: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
-    _keep(real.parent)
-
-
-def _keep(folder: Path) -> None:
-    """See to it that the new name is on disk too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    to_disk(real.parent)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
+from state.durable import to_disk
 from state.errors import StateError
 from state.migrate import HEAD, revision
 from state.trouble import Kind, Trouble, Troubled, trouble, trouble_of
@@ -173,12 +174,12 @@ def damage(db: sqlite3.Connection, *, quick: bool) -> list[str]:
 def put(part: Path, target: Path, *, force: bool) -> None:
     """Give what is whole its name, once it is on disk. Without `force` nothing that is there is replaced, not even
     what has come meanwhile."""
-    _to_disk(part)
+    to_disk(part)
     if force:
         part.replace(target)
     else:
         _name_new(part, target)
-    _to_disk(target.parent)
+    to_disk(target.parent)
 
 
 def _name_new(part: Path, target: Path) -> None:
@@ -188,14 +189,6 @@ def _name_new(part: Path, target: Path) -> None:
         raise StateError(f"{target} is there already", hint="name another file, or add --force") from None
     except OSError:  # a file system without links: no better way
         part.rename(target)
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _forget(part: Path) -> None:

@@ -13,11 +13,12 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from benchmarks.process import ENVIRONMENT, ROOT
+from benchmarks.sandboxed import serving
 
 PATIENCE = 60.0
 """Real seconds until it must have started or ended."""
@@ -100,14 +101,7 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-@contextlib.contextmanager
-def sandbox(faults: float, seed: int) -> Iterator[str]:
+def sandbox(faults: float, seed: int) -> AbstractContextManager[str]:
     """`rosterd sandbox` with nobody there; gives its address."""
-    options = ("--port", "0", "--people", "0", "--seed", str(seed), "--faults", str(faults))
-    command = [sys.executable, "-m", "daemon.cli", "sandbox", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=ROOT) as child:
-        try:
-            assert child.stdout is not None
-            yield child.stdout.readline().split("http://")[1].split("/")[0].join(("http://", ""))
-        finally:
-            child.terminate()
+    nobody = ("--port", "0", "--people", "0", "--seed", str(seed))
+    return serving("daemon.cli", "sandbox", *nobody, "--faults", str(faults))
