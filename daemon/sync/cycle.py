@@ -28,7 +28,8 @@ from daemon.platforms.base import Connector
 from daemon.sync import accounts, feeds, newcomers, outreach, whole
 from daemon.sync.books import Books, Report
 from daemon.sync.closing import end
-from daemon.sync.deliver import Delivery, Stop, deliver, deliver_no, postpone
+from daemon.sync.deliver import deliver, deliver_no, postpone
+from daemon.sync.delivery import Delivery, Stop
 from daemon.sync.leases import Held
 from daemon.sync.reading import Pass
 from daemon.sync.roster import Roster, Side

@@ -14,7 +14,7 @@ from typing import Any
 
 from daemon.errors import AnswerLost, RosterdError, SkipRecord
 from daemon.platforms.base import Acted, Action, ActionsFound, Outreaches
-from daemon.sync.deliver import Delivery
+from daemon.sync.delivery import Delivery
 from daemon.sync.merge import view_of
 from daemon.sync.roster import Side
 from mappings.outreach import OutreachRule

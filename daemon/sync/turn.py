@@ -10,7 +10,7 @@ from daemon.errors import RosterdError
 from daemon.platforms.base import Connector
 from daemon.platforms.gate import Freshness
 from daemon.sync.books import Books, Report
-from daemon.sync.deliver import Stop
+from daemon.sync.delivery import Stop
 from daemon.sync.leases import Held
 from daemon.sync.planned import Selection
 from daemon.sync.reading import Pass

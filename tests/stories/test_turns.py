@@ -6,7 +6,8 @@ import threading
 
 from daemon.sync import cycle
 from daemon.sync.books import Books
-from daemon.sync.deliver import Delivery, deliver, postpone
+from daemon.sync.deliver import deliver, postpone
+from daemon.sync.delivery import Delivery
 from daemon.sync.reading import Pass
 from tests.stories.world import World
 from tests.twin import TwinConnector
