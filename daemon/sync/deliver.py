@@ -127,7 +127,7 @@ def _read_before_write(delivery: Delivery, rows: Sequence[Owed]) -> None:
         return
     delivery.refreshed.update(ids)
     read_at = delivery.read_at
-    fresh = read_at is not None and delivery.roster.clock() - read_at <= FRESH
+    fresh = read_at is not None and 0 <= delivery.roster.clock() - read_at <= FRESH
     if ids and not (fresh and len(ids) >= BULK):
         _take_in(delivery, list(delivery.connector.fetch(ids)))
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from daemon.errors import RetryLater
+from daemon.platforms.base import OptOut, Push
 from daemon.platforms.base import Push
 from daemon.service import due
 from daemon.sync.leases import Keeper
@@ -306,3 +307,25 @@ def test_a_clock_set_back_does_not_make_one_turn_of_a_backlog(new_served: Callab
     served.b.before_push = slow
     served.turn("b")
     assert len(served.b.pushes) - pushes <= 40 + 2 * 80, "three slices, of as long as `every`"
+
+
+def test_a_reading_is_not_fresh_for_a_clock_that_was_set_back(new_served: Callable[..., Served]) -> None:
+    """It looks as if it were of the future: whoever is written in bulk is read again all the same."""
+    served = new_served(b={"capabilities": without(FULL, compare_and_swap=False), "feed_is_sweep": True})
+    everybody = people(served.a, 30)
+    served.turns()
+    for id_ in everybody:
+        served.a.edit(id_, city="Turin")
+    served.a.opt_out(everybody[0])
+    served.now += 300
+    served.turn("a")
+    late = max(served.b.rows, key=int)
+
+    def set_back(push: Push) -> None:
+        if isinstance(push, OptOut) and served.b.rows[late]["city"] == "Rome":
+            served.b.edit(late, city="Milan")
+            served.now -= 3600
+
+    served.b.before_push = set_back
+    served.turn("b")
+    assert served.b.blind_writes == 0
