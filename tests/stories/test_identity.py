@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daemon.errors import SkipRecord
-from daemon.sync.roster import Rules
+from daemon.sync.roster import FUSE, Limit, Rules
 from daemon.sync.verdicts import merge_contacts, unmerge
 from tests.stories.world import BOTH, World
 
@@ -73,6 +73,27 @@ def test_phone_of_one_and_email_of_another_merges_them_only_when_nothing_contrad
     world.settle()
     assert len(world.contacts()) == 1
     assert all(row["phone"] == ANN["phone"] and row["email"] == ANN["email"] for row in world.a.rows.values())
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["records that are new", "records that we know"])
+def test_more_merges_than_the_fuse_allows_wait_for_a_person(new_world, known: bool) -> None:  # type: ignore[no-untyped-def]
+    """A bad import that puts other people's emails on many records must not make them one by the dozen."""
+    only_read = {name: {"direction": "in"} for name in ("a", "b", "c")}
+    world = new_world(*only_read, rules=Rules(fuse={**FUSE, "merge": Limit(1, 0)}), **only_read)
+    people = [{"first": name, "last": "Smith", "phone": f"+1202555010{n}"} for n, name in enumerate(("Ann", "Bob"))]
+    for each in people:
+        world.a.add(**each)
+        world.b.add(first=each["first"], last=each["last"], email=f"{each['first'].lower()}@example.org")
+    records = [world.c.add(**each) for each in people] if known else []
+    world.sync(only=frozenset({"a", "b", "c"} if known else {"a", "b"}))
+    assert len(world.contacts()) == 4
+    for n, each in enumerate(people):
+        email = f"{each['first'].lower()}@example.org"
+        world.c.edit(records[n], email=email) if known else world.c.add(**each, email=email)
+    world.sync()
+    assert len(world.contacts()) == 3
+    (hold,) = world.holds("match")
+    assert hold.detail["why"] == "too_many_merges"
 
 
 def test_phone_of_one_and_email_of_another_name_is_held(new_world) -> None:  # type: ignore[no-untyped-def]

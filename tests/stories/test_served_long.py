@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,8 @@ import pytest
 
 from daemon.errors import RetryLater
 from daemon.platforms.base import OptOut, Push
-from daemon.platforms.base import Push
 from daemon.service import due
-from daemon.sync.leases import Keeper
+from daemon.sync.leases import Held, Keeper
 from daemon.sync.roster import FUSE, Limit, Rules
 from daemon.sync.turn import LOOK_UP
 from tests.stories.test_served import Served, during, people, told
@@ -329,3 +330,37 @@ def test_a_reading_is_not_fresh_for_a_clock_that_was_set_back(new_served: Callab
     served.b.before_push = set_back
     served.turn("b")
     assert served.b.blind_writes == 0
+
+
+class LosesIt(Keeper):
+    """Another worker takes the connection over just before the `at`-th step of a turn."""
+
+    def __init__(self, served: Served, at: int) -> None:
+        super().__init__(served.store, "w1", 60.0)
+        self.store, self.left = served.store, at
+
+    def holding(self, held: Held) -> AbstractContextManager[None]:
+        self.left -= 1
+        if self.left == 0:
+            with self.store.transaction() as tx:
+                assert tx.leases.claim(held.lease.names, "w1", 60.0)  # a later term of it: that of somebody else
+        return super().holding(held)
+
+
+@pytest.mark.parametrize("at", [2, 3])
+def test_who_has_lost_its_connection_takes_no_step_over_all_of_them(new_served: Callable[..., Served], at: int) -> None:
+    """Not the walk through everybody, nor the count of the fuse: another's turn sees to that."""
+    served = new_served()
+    (ada,) = people(served.a, 1)
+    served.turns()
+    served.a.edit(ada, city="Turin")
+    served.now += 300
+    served.turn("a")
+    with served.store.transaction() as tx:
+        tx.connections.put("b", plan_after=0 if at == 2 else None)
+        tx.outbox.put([replace(row, approved=0) for row in tx.outbox.listed()])
+    with contextlib.closing(LosesIt(served, at)) as keeper:
+        assert served.turn("b", keeper=keeper).outcome == "later"
+    assert served.account("b").plan_after == (0 if at == 2 else None)
+    assert [row.approved for row in served.outbox()] == [0]
+    assert [row["city"] for row in served.b.rows.values()] == ["Rome"]
