@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daemon.commands import story
+from daemon import story
 from daemon.commands.options import CONTACT, as_json
 from daemon.commands.session import no_such, session
 from daemon.output import clean, json_out, say, table, when

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from daemon.commands import explain
+from daemon import explain
 from daemon.commands.options import as_json
 from daemon.commands.session import no_such, session
 from daemon.errors import SkipRecord

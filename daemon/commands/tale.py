@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from daemon.commands.explain import headline
 from daemon.errors import StopSync
+from daemon.explain import headline
 from daemon.output import clean, plural
 from daemon.sandbox import Sandbox
 from daemon.sync.books import Report

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from daemon.commands import explain
+from daemon import explain
 from daemon.errors import SkipRecord
 from daemon.output import when
 from daemon.service import look, look_people
@@ -25,6 +25,7 @@ from daemon.sync.roster import Roster
 from state.engine import StateError
 from state.model import Contact, Hold
 from state.store import Store, Tx
+from state.trouble import trouble_of
 
 T = TypeVar("T")
 PATIENCE = 5.0
@@ -72,8 +73,7 @@ class Desk:
     @staticmethod
     def why(problem: Exception) -> str:
         """Without the statement and its parameters, which are people."""
-        text = str(problem.orig) if isinstance(problem, DBAPIError) else str(problem)
-        return text.strip().partition("\n")[0].rstrip(".") or type(problem).__name__
+        return trouble_of(problem).text if isinstance(problem, DBAPIError) else str(problem) or type(problem).__name__
 
     # reading
 

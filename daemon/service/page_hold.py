@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from daemon.commands import explain
+from daemon import explain
 from daemon.output import clean, when
 from daemon.service import page_veil as veil
 from daemon.service.page_frame import Frame, page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from daemon.commands.explain import headline
+from daemon.explain import headline
 from daemon.output import plural
 from daemon.service import page_chart as chart
 from daemon.service import page_veil as veil

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from daemon.commands import story
+from daemon import story
 from daemon.output import clean, plural, when
 from daemon.service import page_veil as veil
 from daemon.service.look_people import MOST, Person

@@ -101,7 +101,7 @@ def test_a_number_no_database_counts_to_is_wrong_usage(ambiguous: World) -> None
 
 def test_every_kind_of_hold_can_be_explained() -> None:
     """Each kind there is has a headline and choices of its own that are allowed for it."""
-    from daemon.commands import explain
+    from daemon import explain
     from state.model import Hold
 
     details: dict[str, dict[str, Any]] = {

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.commands import story
-from daemon.commands.explain import headline
+from daemon import story
+from daemon.explain import headline
 from daemon.service import page_veil as veil
 from daemon.service.page_parts import Html, el, safe
 from mappings.contact import FIELDS, SETS
